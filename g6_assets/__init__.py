@@ -1,0 +1,1 @@
+"""What is computed and when: Dagster definitions, and the capture loop they drive."""

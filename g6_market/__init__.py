@@ -1,0 +1,1 @@
+"""What the market is: pure functions and types. No I/O beyond packaged tables, no Dagster, no clock."""

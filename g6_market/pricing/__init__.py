@@ -1,0 +1,1 @@
+"""Forward, Black-76, implied volatility and greeks over columns."""

@@ -1,0 +1,1 @@
+"""Kite Connect: client, limiter, login and token. Nothing here knows Dagster."""
