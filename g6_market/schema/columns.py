@@ -5,6 +5,7 @@ The tables themselves are listed in `tables`.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ class Table:
 
 def empty_frame(table: Table) -> pd.DataFrame:
     """Return a frame of no rows with the table's columns and pandas types."""
-    return pd.DataFrame({c.name: pd.Series([], dtype=KINDS[c.kind][0]) for c in table.columns})  # pyright: ignore[reportArgumentType]
+    return pd.DataFrame({c.name: _nulls(0, KINDS[c.kind][0]) for c in table.columns})
 
 
 def conform(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
@@ -136,7 +137,7 @@ def conform(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
         series = frame[column.name]
         if str(series.dtype) != dtype:
             try:
-                series = series.astype(dtype)  # pyright: ignore[reportArgumentType]
+                series = series.astype(cast("Any", dtype))
             except (TypeError, ValueError) as error:
                 raise SchemaError(f"table {table.name}: column {column.name} is not {column.kind}: {error}") from error
         if not column.nullable and bool(series.isna().any()):
@@ -145,9 +146,9 @@ def conform(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def _nulls(length: int, dtype: str) -> object:
+def _nulls(length: int, dtype: str) -> Any:
     if dtype.startswith("float"):
         return np.full(length, np.nan, dtype=dtype)
     if dtype.startswith("datetime"):
         return np.full(length, np.datetime64("NaT", "us"))
-    return pd.array([None] * length, dtype=dtype)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return pd.array([None] * length, dtype=cast("Any", dtype))

@@ -251,7 +251,7 @@ OPTION_CHAIN = Table(
 _NO_CHAIN = "no full chain yet"
 EXPIRY_OVERVIEW = Table(
     "expiry_overview",
-    "One row per snapshot, underlying and expiry: forward, both ATMs, straddles, totals over all listed strikes, max pain.",
+    "One row per snapshot, underlying and expiry: forward, both ATMs, straddles, totals over all strikes, max pain.",
     (
         _SNAPSHOT_AT,
         _UNDERLYING,
