@@ -1,0 +1,10 @@
+"""The session loop itself: plain Python without Dagster, called by the session asset and by tests.
+
+`opening` makes the day's files (instruments, expiries, conventions, reference), `snapshot` captures one snapshot,
+`session` is the loop of due instants, `state` is what a relaunched session must remember.
+"""
+
+from g6_assets.capture.opening import DayPlan, open_day, reference_sweep
+from g6_assets.capture.session import CaptureSession, SessionEvents, SessionReport
+
+__all__ = ["CaptureSession", "DayPlan", "SessionEvents", "SessionReport", "open_day", "reference_sweep"]

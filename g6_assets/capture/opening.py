@@ -1,0 +1,161 @@
+"""What a trading day needs before its first snapshot: instruments, expiries, conventions, reference.
+
+Each is written once a day; whoever comes first writes it (the morning schedule is only an early start), everybody else
+reads what is stored.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pandas as pd
+from g6_market.quotes import quotes_frame
+from g6_market.universe import reference_batches
+from g6_resources.lake import Lake
+
+from g6_market.calendar import Session, TradingCalendar
+from g6_market.day import Conventions, TradingDay, make_day
+from g6_market.indices import INDICES
+from g6_market.instruments import normalise_dump
+from g6_market.schema import CONVENTIONS, EXPIRIES, INSTRUMENTS, QUOTES, REFERENCE, conform
+from g6_resources.seams import QuoteSource, SourceError
+
+DUMP_FILE = "dump"
+SWEEP_FILE = "sweep"
+
+
+@dataclass(frozen=True, slots=True)
+class DayPlan:
+    """What the configuration wants of a day.
+
+    Parameters
+    ----------
+    tags
+        Expiry tags by index, in the order of the configuration.
+    strikes_each_side
+        Width N of the window ATM +- N, by index.
+    """
+
+    conventions: Conventions
+    tags: Mapping[str, Sequence[str]]
+    strikes_each_side: Mapping[str, int]
+    room_strikes: int = 36
+    depth: bool = False
+
+    @property
+    def exchanges(self) -> list[str]:
+        """Exchanges whose dump is needed: those of the contracts and of the spot values."""
+        names = {"NSE"}  # India VIX
+        for index in self.tags:
+            names |= {INDICES[index].derivative_exchange, INDICES[index].spot_exchange}
+        return sorted(names)
+
+
+def open_day(
+    lake: Lake,
+    source: QuoteSource,
+    plan: DayPlan,
+    session: Session,
+    calendar: TradingCalendar,
+    *,
+    refresh: bool = False,
+) -> tuple[TradingDay, bool]:
+    """Return the trading day and whether its files were written now.
+
+    Parameters
+    ----------
+    refresh
+        Fetch the dump anew although the day has one.
+
+    Raises
+    ------
+    SourceError, DumpError, ExpiryError
+        When the dump cannot be had, is empty, truncated or contradicts itself. Nothing is written then.
+    """
+    day = session.trade_date
+    stored = lake.read(INSTRUMENTS, day)
+    if len(stored) and not refresh:
+        return stored_day(lake, session, calendar), False
+    instruments = normalise_dump(source.instruments(plan.exchanges), list(plan.tags))
+    made = make_day(session, plan.conventions, instruments, plan.tags, calendar)
+    lake.write_live(CONVENTIONS, day, DUMP_FILE, made.conventions.to_frame())
+    lake.write_live(EXPIRIES, day, DUMP_FILE, made.expiries)
+    # Last, because a stored dump is what says that the day is opened.
+    lake.write_live(INSTRUMENTS, day, DUMP_FILE, made.instruments)
+    return made, True
+
+
+def stored_day(lake: Lake, session: Session, calendar: TradingCalendar) -> TradingDay:
+    """Return a day from its stored files, with the conventions that were in force then."""
+    day = session.trade_date
+    return TradingDay(
+        session=session,
+        conventions=Conventions.from_frame(lake.read(CONVENTIONS, day)),
+        instruments=lake.read(INSTRUMENTS, day),
+        expiries=lake.read(EXPIRIES, day),
+        calendar=calendar,
+    )
+
+
+def reference_sweep(
+    lake: Lake,
+    source: QuoteSource,
+    day: TradingDay,
+    now: Callable[[], datetime],
+) -> pd.DataFrame | None:
+    """Ask once for every listed contract and store previous close, limits and opening open interest.
+
+    Returns None, storing nothing, when the day has its sweep already. A sweep made after the open has a null
+    `opening_oi`: what stood before the open cannot be asked for any more.
+
+    Raises
+    ------
+    SourceError
+        When a call fails or nothing at all is answered; nothing is stored then.
+    """
+    date_ = day.session.trade_date
+    if len(lake.read(REFERENCE, date_)):
+        return None
+    before_open = now() < day.session.open
+    answers = [source.quotes(batch.keys) for batch in reference_batches(day, source.batch_size)]
+    quotes = quotes_frame(answers, day, day.session.open, attempt=0)
+    if quotes.empty:
+        raise SourceError(f"reference sweep of {date_}: not one of the listed contracts was answered", "bad answer")
+    frame = pd.DataFrame({name: quotes[name] for name in REFERENCE.names if name in QUOTES.names})
+    limits = _limits(answers)
+    keys = quotes["exchange"].astype(str) + ":" + quotes["tradingsymbol"].astype(str)
+    frame["lower_circuit_limit"] = [limits.get(key, (None, None))[0] for key in keys]
+    frame["upper_circuit_limit"] = [limits.get(key, (None, None))[1] for key in keys]
+    frame["opening_oi"] = quotes["oi"] if before_open else None
+    frame["previous_oi"] = keys.map(_last_oi(lake, day)).astype("Int64")
+    frame = conform(frame.drop_duplicates(["exchange", "tradingsymbol"]), REFERENCE)
+    lake.write_live(REFERENCE, date_, SWEEP_FILE, frame)
+    return frame
+
+
+def _limits(answers: Sequence[object]) -> dict[str, tuple[float | None, float | None]]:
+    limits: dict[str, tuple[float | None, float | None]] = {}
+    for answer in answers:
+        for key, entry in getattr(answer, "quotes").items():  # noqa: B009
+            limits[key] = (entry.get("lower_circuit_limit") or None, entry.get("upper_circuit_limit") or None)
+    return limits
+
+
+def _last_oi(lake: Lake, day: TradingDay) -> dict[str, int]:
+    before = previous_stored_day(lake, day)
+    if before is None:
+        return {}
+    quotes = lake.read(QUOTES, before, columns=["snapshot_at", "exchange", "tradingsymbol", "oi"])
+    quotes = (
+        quotes[quotes["oi"].notna()]
+        .sort_values("snapshot_at")
+        .drop_duplicates(["exchange", "tradingsymbol"], keep="last")
+    )
+    keys = quotes["exchange"].astype(str) + ":" + quotes["tradingsymbol"].astype(str)
+    return dict(zip(keys, quotes["oi"], strict=True))
+
+
+def previous_stored_day(lake: Lake, day: TradingDay) -> date | None:
+    """Return the previous session's date if G6 stored it, else None: an older day's last value would be another fact."""
+    before = day.calendar.previous_session(day.session.trade_date).trade_date
+    return before if before in lake.days() else None

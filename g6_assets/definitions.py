@@ -1,0 +1,148 @@
+"""How it is put together: one function builds all definitions and takes overrides, so tests patch nothing.
+
+Which world a process works on comes from its environment: `G6_DATA_ROOT` (absolute folder of the world), which make,
+`g6` and the service units set together with `DAGSTER_HOME`; without it the live world under the configured data_dir.
+"""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from g6_resources.clock import clock_from
+from g6_resources.settings import Settings, load_settings
+from g6_resources.world import DataRoot, World, make_root, open_root
+
+from g6_assets import instruments, jobs, partitions, schedules, seal, sensors, session
+from g6_assets.checks import build_index_checks
+from g6_assets.per_index import build_index
+from g6_market.calendar import TradingCalendar
+from g6_resources.resources import (
+    ClockResource,
+    CsvResource,
+    DuckDBResource,
+    InfluxResource,
+    KiteResource,
+    LakeResource,
+    MarketResource,
+    SessionFilesResource,
+    load_calendar,
+)
+
+DATA_ROOT_VARIABLE = "G6_DATA_ROOT"
+
+# Stable for our use and pinned to one release; each is named where it is used.
+BETA_IN_USE = ("backfill_policy", "MultiPartitionMapping", "MultiToSingleDimensionPartitionMapping", "partitions_def")
+
+
+def build_defs(
+    *,
+    settings: Settings | None = None,
+    root: DataRoot | None = None,
+    calendar: TradingCalendar | None = None,
+    resources: dict[str, Any] | None = None,
+) -> dg.Definitions:
+    """Build every definition of the platform.
+
+    Parameters
+    ----------
+    settings, root, calendar
+        What to use instead of the configuration file, the environment's world and the shipped calendar.
+    resources
+        Resources that replace the built ones, by key.
+    """
+    settings = settings or load_settings()
+    root = root or root_from_environment(settings)
+    calendar = calendar or load_calendar(settings)
+    with warnings.catch_warnings():
+        _quiet_beta()
+        return _build(settings, root, calendar, resources or {})
+
+
+def root_from_environment(settings: Settings) -> DataRoot:
+    """Return the data root that this process works on."""
+    folder = os.environ.get(DATA_ROOT_VARIABLE)
+    if folder:
+        return open_root(Path(folder))
+    return make_root(settings.data_path, World("live"))
+
+
+def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overrides: dict[str, Any]) -> dg.Definitions:
+    today = clock_from(root).now().date()
+    dates = partitions.trading_dates(calendar, root.first_date or settings.first_partition_date(today), today)
+    per_index: list[Any] = []
+    checks: list[dg.AssetChecksDefinition] = []
+    for name, index in settings.enabled.items():
+        per_index += build_index(name, index.expiries, index.strikes_each_side, dates)
+        checks.append(build_index_checks(name, dates))
+    return dg.Definitions(
+        assets=[
+            *external_assets(),
+            *instruments.build(dates),
+            session.build(dates),
+            seal.build(dates),
+            *per_index,
+        ],
+        asset_checks=checks,
+        jobs=jobs.build(checks),
+        sensors=list(sensors.SENSORS),
+        schedules=list(schedules.SCHEDULES),
+        resources={**build_resources(settings, root), **overrides},
+        executor=dg.in_process_executor,
+    )
+
+
+def build_resources(settings: Settings, root: DataRoot) -> dict[str, Any]:
+    """Return the resources of a world by key."""
+    folder = str(root.path)
+    kite, influx = settings.kite, settings.storage.influx
+    return {
+        "market": MarketResource(data_root=folder, config_file=str(settings.file) if settings.file else None),
+        "clock": ClockResource(data_root=folder),
+        "kite": KiteResource(
+            data_root=folder,
+            root_url=kite.root,
+            timeout_seconds=kite.timeout_seconds,
+            quote_per_second=kite.limits.quote,
+            historical_per_second=kite.limits.historical,
+            other_per_second=kite.limits.other,
+            instruments_ttl_hours=kite.instruments_ttl_hours,
+            allow_yesterdays_instruments=kite.allow_yesterdays_instruments,
+        ),
+        "lake": LakeResource(data_root=folder),
+        "files": SessionFilesResource(data_root=folder),
+        "duckdb": DuckDBResource(data_root=folder),
+        "csv": CsvResource(base=str(root.csv_base(settings)), enabled=settings.storage.csv.enabled),
+        "influx": InfluxResource(enabled=influx.enabled, url=influx.url, org=influx.org, bucket=influx.bucket),
+    }
+
+
+def external_assets() -> list[dg.AssetSpec]:
+    """Return what lies outside: the broker's dump and its quotes."""
+    return [
+        dg.AssetSpec(
+            ["kite", "instruments"],
+            description="Kite Connect's daily dump of listed instruments.",
+            group_name="session",
+            kinds={"kite"},
+        ),
+        dg.AssetSpec(
+            ["kite", "quote"],
+            description="Kite Connect's quotes: asked once an interval, 500 symbols a call.",
+            group_name="session",
+            kinds={"kite"},
+        ),
+    ]
+
+
+def _quiet_beta() -> None:
+    for name in BETA_IN_USE:
+        for category in (dg.BetaWarning, dg.PreviewWarning):
+            warnings.filterwarnings("ignore", message=f".*{name}.*", category=category)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of the environment's world."""
+    return build_defs()

@@ -1,0 +1,41 @@
+"""The jobs: the session, the seal, the morning. Each runs in one process; what they do is in the assets."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from dagster import AssetSelection
+
+SESSION_JOB = "session_job"
+SEAL_JOB = "seal_job"
+MORNING_JOB = "morning_job"
+
+
+def build(checks: Sequence[dg.AssetChecksDefinition]) -> list[dg.UnresolvedAssetJobDefinition]:
+    """Return the jobs."""
+    seal = AssetSelection.assets("seal")
+    for check in checks:
+        seal = seal | AssetSelection.checks(check)
+    return [
+        dg.define_asset_job(
+            SESSION_JOB,
+            selection=AssetSelection.assets("quotes"),
+            description="One trading day: from before the open to the close.",
+            executor_def=dg.in_process_executor,
+            # A ceiling for a run that nobody watches any more; the heartbeat is judged long before.
+            tags={"dagster/max_runtime": "36000"},
+        ),
+        dg.define_asset_job(
+            SEAL_JOB,
+            selection=seal,
+            description="Seal a closed day, swap the views, judge the day.",
+            executor_def=dg.in_process_executor,
+            tags={"dagster/max_runtime": "3600"},
+        ),
+        dg.define_asset_job(
+            MORNING_JOB,
+            selection=AssetSelection.assets("instruments", "expiries"),
+            description="The dump of the day before the session needs it.",
+            executor_def=dg.in_process_executor,
+            tags={"dagster/max_runtime": "900"},
+        ),
+    ]

@@ -1,0 +1,139 @@
+"""The `seal` asset: after the close a day's live files become sorted, sealed ones and the views are swapped.
+
+One run does all of it and records every partition it wrote: chains by expiry tag, overviews by date, series by offset.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from g6_market.series import offset_series, series_key
+from g6_resources.lake import Lake
+from g6_resources.sealing import derive_day, seal_day, trading_day
+
+from g6_assets.common import OWNERS, opened_session, rows_by
+from g6_assets.partitions import series_keys
+from g6_market.day import CODE_VERSION
+from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
+from g6_resources.resources import ClockResource, CsvResource, DuckDBResource, LakeResource, MarketResource
+
+VERSION_TAGS = {"dagster/code_version": CODE_VERSION}
+
+
+def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """Return the seal asset."""
+
+    @dg.asset(
+        name="seal",
+        deps=["quotes", "reference", "expiries"],
+        description="A closed day: derived again from its quotes, sorted, sealed, in the views; live files gone.",
+        partitions_def=dates,
+        group_name="session",
+        kinds={"parquet", "duckdb"},
+        owners=OWNERS,
+        code_version=CODE_VERSION,
+    )
+    def seal(
+        context: dg.AssetExecutionContext,
+        market: MarketResource,
+        clock: ClockResource,
+        lake: LakeResource,
+        duckdb: DuckDBResource,
+        csv: CsvResource,
+    ) -> dg.MaterializeResult:
+        calendar = market.calendar()
+        now = clock.clock().now()
+        session = opened_session(calendar, date.fromisoformat(context.partition_key), now)
+        day = session.trade_date
+        if now < session.close:
+            raise dg.Failure(f"{day} is still open until {session.close:%H:%M} IST; it is sealed after the close")
+        store = lake.lake()
+        warehouse = duckdb.warehouse(calendar)
+        report = seal_day(
+            store,
+            day,
+            lambda lake_, day_: derive_day(lake_, day_, calendar),
+            warehouse,
+        )
+        trading = trading_day(store, day, calendar)
+        chain = store.read(OPTION_CHAIN, day)
+        series = offset_series(chain, store.read(EXPIRY_OVERVIEW, day), trading)
+        if csv.enabled:
+            csv.files().rewrite_day(day, series, store.read(OVERVIEW, day))
+        for event in recorded(store, day, chain, series):
+            context.log_event(event)
+        return dg.MaterializeResult(
+            metadata={
+                "result": "sealed",
+                "dagster/row_count": sum(report.rows.values()),
+                **{f"rows {name}": rows for name, rows in report.rows.items()},
+                "files": report.files,
+                "bytes": report.bytes,
+                "seconds": round(report.seconds, 2),
+            }
+        )
+
+    return seal
+
+
+def recorded(store: Lake, day: date, chain: pd.DataFrame, series: pd.DataFrame) -> Iterator[dg.AssetMaterialization]:
+    """Yield a materialisation for every partition that sealing the day wrote."""
+    expiries = store.read(EXPIRIES, day)
+    snapshots = store.read(SNAPSHOTS, day)
+    overview = store.read(OVERVIEW, day)
+    for underlying in sorted(overview["underlying"].astype(str).unique()):
+        mine = expiries[expiries["underlying"] == underlying]
+        rows = chain[chain["underlying"] == underlying]
+        by_expiry = rows.groupby("expiry").size()
+        yield dg.AssetMaterialization(
+            dg.AssetKey([underlying, "overview"]),
+            partition=day.isoformat(),
+            metadata=overview_numbers(overview[overview["underlying"] == underlying], snapshots, underlying),
+            tags=VERSION_TAGS,
+        )
+        for tag, expiry in zip(mine["expiry_tag"], mine["expiry"], strict=True):
+            yield chain_event(underlying, day, str(tag), expiry, int(by_expiry.get(expiry, 0)))
+        wanted = series[series["underlying"] == underlying]
+        counts: dict[str, int] = {
+            series_key(str(tag), int(offset)): int(n)
+            for (tag, offset), n in wanted.groupby(["expiry_tag", "strike_offset"]).size().items()  # pyright: ignore[reportGeneralTypeIssues]
+        }
+        width = int(wanted["strike_offset"].abs().max()) if len(wanted) else 0
+        for key in series_keys([str(tag) for tag in mine["expiry_tag"]], width):
+            if key in counts:
+                yield dg.AssetMaterialization(
+                    dg.AssetKey([underlying, OFFSET_SERIES.name]),
+                    partition=dg.MultiPartitionKey({"date": day.isoformat(), "series": key}),
+                    metadata={"dagster/row_count": counts[key]},
+                    tags=VERSION_TAGS,
+                )
+
+
+def chain_event(underlying: str, day: date, tag: str, expiry: Any, rows: int) -> dg.AssetMaterialization:
+    """Return the materialisation of one date x expiry of an index's chain."""
+    return dg.AssetMaterialization(
+        dg.AssetKey([underlying, OPTION_CHAIN.name]),
+        partition=dg.MultiPartitionKey({"date": day.isoformat(), "expiry": tag}),
+        metadata={"dagster/row_count": rows, "expiry": f"{expiry:%Y-%m-%d}"},
+        tags=VERSION_TAGS,
+    )
+
+
+def overview_numbers(overview: pd.DataFrame, snapshots: pd.DataFrame, underlying: str) -> Mapping[str, Any]:
+    """Return the numbers shown on an overview partition."""
+    mine = snapshots[snapshots["underlying"] == underlying]
+    numbers: dict[str, Any] = {
+        "dagster/row_count": len(overview),
+        "snapshots": int(overview["snapshot_at"].nunique()),
+        "missing legs": int(mine["missing_legs"].sum()),
+    }
+    for name in ("spot", "day_width", "pcr_oi", "india_vix"):
+        known = overview[name].dropna()
+        if len(known):
+            numbers[f"last {name}"] = float(known.iloc[-1])
+    return numbers
+
+
+__all__ = ["build", "chain_event", "overview_numbers", "recorded", "rows_by"]

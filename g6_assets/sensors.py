@@ -1,0 +1,158 @@
+"""The sensors: they gather facts, ask `decide`, and say in one sentence what they did and why.
+
+They read local state only (heartbeat, lake, run records) and never call the broker, so a tick costs milliseconds.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import dagster as dg
+from g6_resources.clock import SystemTime
+from g6_resources.heartbeat import Heartbeat, HeartbeatFile, HeartbeatUnreadable, kill_process
+
+from g6_assets.decide import Action, HeartbeatFact, RunFact, RunState, decide_seal, decide_session
+from g6_assets.jobs import SEAL_JOB, SESSION_JOB
+from g6_assets.session import ATTEMPT_TAG, SESSION_TAG
+from g6_market.calendar import IST
+from g6_resources.resources import ClockResource, LakeResource, MarketResource, SessionFilesResource
+
+SEAL_TAG = "g6/seal"
+_PARTITION_TAG = "dagster/partition"
+_STATES = {
+    dg.DagsterRunStatus.CANCELING: RunState.CANCELING,
+    dg.DagsterRunStatus.CANCELED: RunState.CANCELED,
+    dg.DagsterRunStatus.FAILURE: RunState.FAILED,
+    dg.DagsterRunStatus.SUCCESS: RunState.SUCCEEDED,
+}
+
+
+@dg.sensor(
+    name="market_hours",
+    job_name=SESSION_JOB,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts the session of a trading day, relaunches it when its heartbeat is silent, respects a cancel.",
+)
+def market_hours(
+    context: dg.SensorEvaluationContext,
+    market: MarketResource,
+    clock: ClockResource,
+    lake: LakeResource,
+    files: SessionFilesResource,
+) -> dg.RunRequest | dg.SkipReason:
+    """Start, relaunch or leave alone today's session."""
+    market_clock = clock.clock()
+    if market_clock.driven:
+        return dg.SkipReason("the clock of this world is driven by `g6 demo`: no session starts by itself")
+    now, system_now = market_clock.now(), SystemTime().now()
+    calendar = market.calendar()
+    today = now.date()
+    runs = _runs(context.instance, SESSION_JOB, today)
+    beat = _heartbeat(files.heartbeat())
+    decision = decide_session(
+        now=now,
+        system_now=system_now,
+        today=calendar.on(today),
+        next_session=calendar.next_session(now),
+        runs=runs,
+        heartbeat=_fact(beat, system_now),
+        finished=today in lake.lake().sealed
+        or (beat is not None and beat.trade_date == today and beat.state == "ended"),
+        resumed_at=market.root().resumed_at(today),
+    )
+    if decision.action is Action.SKIP:
+        return dg.SkipReason(decision.reason)
+    for run_id in decision.give_up:
+        _give_up(context, run_id, beat, decision.reason)
+    context.log.info(decision.reason)
+    return dg.RunRequest(
+        run_key=f"session:{today}:{decision.attempt}",
+        partition_key=today.isoformat(),
+        tags={SESSION_TAG: today.isoformat(), ATTEMPT_TAG: str(decision.attempt)},
+    )
+
+
+@dg.sensor(
+    name="after_close",
+    job_name=SEAL_JOB,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Seals each captured day five minutes after its close, oldest first, at most three times.",
+)
+def after_close(
+    context: dg.SensorEvaluationContext,
+    market: MarketResource,
+    clock: ClockResource,
+    lake: LakeResource,
+    files: SessionFilesResource,
+) -> dg.RunRequest | dg.SkipReason:
+    """Seal the oldest day that is over and not sealed."""
+    market_clock = clock.clock()
+    if market_clock.driven:
+        return dg.SkipReason("the clock of this world is driven by `g6 demo`, which seals its day itself")
+    now, system_now = market_clock.now(), SystemTime().now()
+    calendar = market.calendar()
+    days = [day for day in lake.lake().unsealed_days() if calendar.is_open_day(day)]
+    beat = _fact(_heartbeat(files.heartbeat()), system_now)
+    day, decision = decide_seal(
+        now=now,
+        system_now=system_now,
+        unsealed={day: calendar.session(day) for day in days},
+        runs={day: _runs(context.instance, SEAL_JOB, day) for day in days},
+        session_alive=beat is not None and not beat.ended and beat.age_seconds < 60,
+    )
+    if day is None:
+        return dg.SkipReason(decision.reason)
+    return dg.RunRequest(
+        run_key=f"seal:{day}:{decision.attempt}", partition_key=day.isoformat(), tags={SEAL_TAG: day.isoformat()}
+    )
+
+
+SENSORS: Sequence[dg.SensorDefinition] = (market_hours, after_close)
+
+
+def _runs(instance: dg.DagsterInstance, job: str, day: date) -> list[RunFact]:
+    records = instance.get_run_records(dg.RunsFilter(job_name=job, tags={_PARTITION_TAG: day.isoformat()}), limit=50)
+    return [
+        RunFact(
+            run_id=record.dagster_run.run_id,
+            state=_STATES.get(record.dagster_run.status, RunState.ACTIVE),
+            attempt=int(record.dagster_run.tags.get(ATTEMPT_TAG, 0)),
+            asked_at=_aware(record.create_timestamp),
+        )
+        for record in records
+    ]
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.astimezone(IST)
+
+
+def _heartbeat(file: HeartbeatFile) -> Heartbeat | None:
+    try:
+        return file.read()
+    except HeartbeatUnreadable:
+        return None  # judged as missing: a session that lives writes a new one within five seconds
+
+
+def _fact(beat: Heartbeat | None, system_now: datetime) -> HeartbeatFact | None:
+    if beat is None:
+        return None
+    return HeartbeatFact(
+        trade_date=beat.trade_date,
+        attempt=beat.attempt,
+        run_id=beat.run_id,
+        age_seconds=(system_now - beat.system_time).total_seconds(),
+        ended=beat.state in ("ended", "stopped"),
+    )
+
+
+def _give_up(context: dg.SensorEvaluationContext, run_id: str, beat: Heartbeat | None, reason: str) -> None:
+    # Kill first: a stopped worker that wakes up later must find itself dead, not fenced. Never `terminate`: on a stopped
+    # worker it blocks the tick for half a minute.
+    killed = beat is not None and beat.run_id == run_id and kill_process(beat)
+    run = context.instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        context.instance.report_run_failed(
+            run, f"{reason}; {'its process was killed' if killed else 'no process found'}"
+        )

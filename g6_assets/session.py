@@ -1,0 +1,176 @@
+"""The `quotes` asset: its materialisation is the trading day, one run from before the open to the close.
+
+The loop is `capture`; here it is given its parts, and what it tells becomes Dagster events.
+"""
+
+import logging
+from datetime import date, datetime
+from typing import Any
+
+import dagster as dg
+
+from g6_assets.capture import CaptureSession, SessionReport
+from g6_assets.capture.snapshot import Taken
+from g6_assets.common import OWNERS, column_schema, opened_session, plan_of, rows_by
+from g6_market.day import TradingDay
+from g6_market.schema import QUOTES
+from g6_resources.resources import (
+    ClockResource,
+    CsvResource,
+    InfluxResource,
+    KiteResource,
+    LakeResource,
+    MarketResource,
+    SessionFilesResource,
+)
+
+SESSION_TAG = "g6/session"
+ATTEMPT_TAG = "g6/attempt"
+OBSERVE_EVERY_SECONDS = 300
+
+logger = logging.getLogger(__name__)
+
+
+class RunEvents:
+    """Turns what the loop tells into Dagster events: materialisations once, observations every five minutes."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._context = context
+        self._day = context.partition_key
+        self._since: dict[str, int] = {}
+
+    def day_opened(self, day: TradingDay, *, written: bool) -> None:
+        """Record instruments and expiries if this session made them."""
+        if not written:
+            return
+        for name, frame in (("instruments", day.instruments), ("expiries", day.expiries)):
+            self._materialised(name, rows_by(frame))
+
+    def reference_stored(self, rows: int, at: datetime) -> None:
+        """Record the reference sweep."""
+        self._materialised("reference", {"dagster/row_count": rows, "swept at": f"{at:%H:%M:%S} IST"})
+
+    def taken(self, taken: Taken) -> None:
+        """Observe each index every five minutes; a snapshot in between costs no event."""
+        if taken.snapshot is None:
+            self._context.log.warning(f"{taken.due:%H:%M:%S}: nothing stored: {_causes(taken)}")
+            return
+        seconds = taken.due.hour * 3600 + taken.due.minute * 60 + taken.due.second
+        if seconds % OBSERVE_EVERY_SECONDS:
+            return
+        overview = taken.snapshot.overview
+        expiries = taken.snapshot.expiry_overview
+        for row in overview.to_dict("records"):
+            name = str(row["underlying"])
+            front = expiries[expiries["underlying"] == name].sort_values("expiry").iloc[0].to_dict()
+            self._context.log_event(
+                dg.AssetObservation(
+                    dg.AssetKey([name, "live"]),
+                    metadata=_numbers(
+                        {
+                            "snapshot": f"{taken.due:%Y-%m-%d %H:%M} IST",
+                            "spot": row["spot"],
+                            "day width": row["day_width"],
+                            "PCR (OI)": row["pcr_oi"],
+                            "front forward": front["forward"],
+                            "front ATM strike": front["atm_strike"],
+                            "front straddle": front["straddle"],
+                            "front max pain": front["max_pain"],
+                            "front forward dispersion": front["forward_mad"],
+                            "legs": int(expiries.loc[expiries["underlying"] == name, "legs"].sum()),
+                            "missing legs": int(_of(taken, name)["missing_legs"].sum()),
+                            "latency ms": float(_of(taken, name)["latency_ms"].max()),
+                        }
+                    ),
+                )
+            )
+
+    def state_changed(self, state: str, detail: str) -> None:
+        """Put a change of state into the run's log."""
+        (self._context.log.error if state == "token dead" else self._context.log.info)(f"{state}: {detail}")
+
+    def _materialised(self, name: str, metadata: Any) -> None:
+        self._context.log_event(dg.AssetMaterialization(name, partition=self._day, metadata=dict(metadata)))
+
+
+def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """Return the session asset."""
+
+    @dg.asset(
+        name="quotes",
+        deps=["instruments", "expiries", dg.AssetKey(["kite", "quote"])],
+        description=QUOTES.description + " One run is one trading day.",
+        partitions_def=dates,
+        group_name="session",
+        kinds={"parquet", "kite"},
+        owners=OWNERS,
+        metadata=column_schema(QUOTES),
+    )
+    def quotes(
+        context: dg.AssetExecutionContext,
+        market: MarketResource,
+        clock: ClockResource,
+        kite: KiteResource,
+        lake: LakeResource,
+        files: SessionFilesResource,
+        csv: CsvResource,
+        influx: InfluxResource,
+    ) -> dg.MaterializeResult:
+        now = clock.clock()
+        calendar = market.calendar()
+        session = opened_session(calendar, date.fromisoformat(context.partition_key), now.now())
+        store = lake.lake()
+        if session.trade_date in store.sealed:
+            context.log.info(f"{session.trade_date} is sealed: nothing due")
+            return dg.MaterializeResult(metadata={"result": "nothing due: the day is sealed"})
+        opened_session(calendar, session.trade_date, now.now(), today_only=True)
+        lock = files.lock()
+        attempt = int(context.run.tags.get(ATTEMPT_TAG) or lock.next_attempt(session.trade_date))
+        fence = lock.acquire(session.trade_date, attempt, context.run_id)
+        capture = CaptureSession(
+            session=session,
+            plan=plan_of(market),
+            calendar=calendar,
+            clock=now,
+            source=kite.source(now),
+            lake=store,
+            sinks=[*csv.sinks(), *influx.sinks()],
+            fence=fence,
+            heartbeat=files.heartbeat(),
+            state_file=market.root().session_state_file,
+            events=RunEvents(context),
+            run_id=context.run_id,
+        )
+        report = capture.run()
+        fence.release()
+        return dg.MaterializeResult(metadata=_summary(report, attempt))
+
+    return quotes
+
+
+def _summary(report: SessionReport, attempt: int) -> dict[str, Any]:
+    counts = {
+        "snapshots due": report.due,
+        "stored before": report.already,
+        "stored now": report.stored,
+        "failed": report.failed,
+        "stale": report.stale,
+        "passed over": report.passed_over,
+        "attempt": attempt,
+        **{f"sink errors {name}": n for name, n in report.sink_errors.items()},
+    }
+    return {"result": "nothing due", **counts} if report.nothing_due else {"result": "captured", **counts}
+
+
+def _of(taken: Taken, underlying: str) -> Any:
+    return taken.rows[taken.rows["underlying"] == underlying]
+
+
+def _causes(taken: Taken) -> str:
+    return ", ".join(sorted({str(cause) for cause in taken.rows["cause"].dropna()})) or "no answer"
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is unknown: a plot must show a hole, not a zero."""
+    known = {name: value for name, value in values.items() if value is not None and value == value}
+    return {name: float(value) if not isinstance(value, (str, int)) else value for name, value in known.items()}
