@@ -52,7 +52,7 @@ class RunFact:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatFact:
-    """The last heartbeat: of which day and attempt, how old in system time, and whether the session had ended itself."""
+    """The last heartbeat: of which day and attempt, how old in system time, whether the session had ended itself."""
 
     trade_date: date
     attempt: int

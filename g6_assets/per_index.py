@@ -16,7 +16,7 @@ from g6_assets.partitions import expiry_partitions, key_date, series_partitions,
 from g6_assets.seal import chain_event, overview_numbers
 from g6_market.day import CODE_VERSION
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
-from g6_resources.resources import ClockResource, CsvResource, DuckDBResource, LakeResource, MarketResource
+from g6_resources.resources import ClockResource, CsvResource, LakeResource, MarketResource
 
 
 def build_index(
@@ -37,7 +37,7 @@ def build_index(
     @dg.asset(
         key=[underlying, OPTION_CHAIN.name],
         deps=[dg.AssetDep("quotes", partition_mapping=by_date), dg.AssetDep("expiries", partition_mapping=by_date)],
-        description=f"{underlying}: {OPTION_CHAIN.description} Re-materialising any key derives the whole (date, index) again.",
+        description=f"{underlying}: {OPTION_CHAIN.description} Any key derives the whole (date, index) again.",
         partitions_def=expiry_keys,
         group_name=underlying,
         kinds={"parquet", "duckdb"},
@@ -51,12 +51,11 @@ def build_index(
         market: MarketResource,
         clock: ClockResource,
         lake: LakeResource,
-        duckdb: DuckDBResource,
     ) -> None:
         asked = {key_date(key) for key in context.partition_keys}
         keys = set(context.partition_keys)
         for day in sorted(asked):
-            _derive_again(context, day, underlying, market, clock, lake, duckdb)
+            _derive_again(context, day, underlying, market, clock, lake)
             store = lake.lake()
             chain = store.read(OPTION_CHAIN, day, underlying=underlying, columns=["expiry"])
             rows = chain.groupby("expiry").size()
@@ -86,11 +85,10 @@ def build_index(
         market: MarketResource,
         clock: ClockResource,
         lake: LakeResource,
-        duckdb: DuckDBResource,
     ) -> None:
         for key in context.partition_keys:
             day = key_date(key)
-            _derive_again(context, day, underlying, market, clock, lake, duckdb)
+            _derive_again(context, day, underlying, market, clock, lake)
             store = lake.lake()
             rows = store.read(OVERVIEW, day, underlying=underlying)
             context.add_asset_metadata(
@@ -166,7 +164,6 @@ def _derive_again(
     market: MarketResource,
     clock: ClockResource,
     lake: LakeResource,
-    duckdb: DuckDBResource,
 ) -> None:
     calendar = market.calendar()
     opened_session(calendar, day, clock.clock().now())

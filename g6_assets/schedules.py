@@ -18,7 +18,6 @@ from g6_resources.resources import ClockResource, MarketResource
     description="Fetches the instruments dump at 08:45 on days with a session.",
 )
 def morning(
-    context: dg.ScheduleEvaluationContext,
     market: MarketResource,
     clock: ClockResource,
 ) -> dg.RunRequest | dg.SkipReason:

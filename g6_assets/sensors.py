@@ -148,8 +148,8 @@ def _fact(beat: Heartbeat | None, system_now: datetime) -> HeartbeatFact | None:
 
 
 def _give_up(context: dg.SensorEvaluationContext, run_id: str, beat: Heartbeat | None, reason: str) -> None:
-    # Kill first: a stopped worker that wakes up later must find itself dead, not fenced. Never `terminate`: on a stopped
-    # worker it blocks the tick for half a minute.
+    # Kill first: a stopped worker that wakes up later must find itself dead, not fenced. Never `terminate`: on a
+    # stopped worker it blocks the tick for half a minute.
     killed = beat is not None and beat.run_id == run_id and kill_process(beat)
     run = context.instance.get_run_by_id(run_id)
     if run is not None and not run.is_finished:

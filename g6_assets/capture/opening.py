@@ -156,6 +156,6 @@ def _last_oi(lake: Lake, day: TradingDay) -> dict[str, int]:
 
 
 def previous_stored_day(lake: Lake, day: TradingDay) -> date | None:
-    """Return the previous session's date if G6 stored it, else None: an older day's last value would be another fact."""
+    """Return the previous session's date if G6 stored it, else None: an older value would be another fact."""
     before = day.calendar.previous_session(day.session.trade_date).trade_date
     return before if before in lake.days() else None
