@@ -21,8 +21,8 @@ def plan_of(market: MarketResource) -> DayPlan:
     settings = market.settings()
     return DayPlan(
         conventions=conventions_of(settings, load_calendar(settings)),
-        tags={name: list(index.expiries) for name, index in settings.enabled.items()},
-        strikes_each_side={name: index.strikes_each_side for name, index in settings.enabled.items()},
+        tags={name: list(index.expiries) for name, index in settings.enabled_indices.items()},
+        strikes_each_side={name: index.strikes_each_side for name, index in settings.enabled_indices.items()},
         room_strikes=settings.collection.room_strikes,
         depth=settings.collection.depth,
     )

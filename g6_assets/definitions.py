@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from g6_resources.clock import clock_from
-from g6_resources.settings import Settings, load_settings
-from g6_resources.world import DataRoot, World, make_root, open_root
 
 from g6_assets import instruments, jobs, partitions, schedules, seal, sensors, session
 from g6_assets.checks import build_index_checks
 from g6_assets.per_index import build_index
 from g6_market.calendar import TradingCalendar
+from g6_resources.clock import clock_from
 from g6_resources.resources import (
     ClockResource,
     CsvResource,
@@ -29,6 +27,9 @@ from g6_resources.resources import (
     SessionFilesResource,
     load_calendar,
 )
+from g6_resources.settings import Settings, load_settings
+from g6_resources.world import DataRoot, World, make_root, open_root
+from g6_resources.world_state import first_date, own_settings
 
 DATA_ROOT_VARIABLE = "G6_DATA_ROOT"
 
@@ -52,28 +53,30 @@ def build_defs(
     resources
         Resources that replace the built ones, by key.
     """
-    settings = settings or load_settings()
-    root = root or root_from_environment(settings)
+    root = root or root_from_environment()
+    settings = settings or load_settings(own_settings(root))
     calendar = calendar or load_calendar(settings)
     with warnings.catch_warnings():
         _quiet_beta()
         return _build(settings, root, calendar, resources or {})
 
 
-def root_from_environment(settings: Settings) -> DataRoot:
+def root_from_environment() -> DataRoot:
     """Return the data root that this process works on."""
     folder = os.environ.get(DATA_ROOT_VARIABLE)
     if folder:
         return open_root(Path(folder))
-    return make_root(settings.data_path, World("live"))
+    return make_root(load_settings().data_path, World("live"))
 
 
 def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overrides: dict[str, Any]) -> dg.Definitions:
     today = clock_from(root).now().date()
-    dates = partitions.trading_dates(calendar, root.first_date or settings.first_partition_date(today), today)
+    dates = partitions.trading_dates(
+        calendar, first_date(root) or settings.first_partition_date(root.made_at().date()), today
+    )
     per_index: list[Any] = []
     checks: list[dg.AssetChecksDefinition] = []
-    for name, index in settings.enabled.items():
+    for name, index in settings.enabled_indices.items():
         per_index += build_index(name, index.expiries, index.strikes_each_side, dates)
         checks.append(build_index_checks(name, dates))
     return dg.Definitions(
@@ -98,7 +101,7 @@ def build_resources(settings: Settings, root: DataRoot) -> dict[str, Any]:
     folder = str(root.path)
     kite, influx = settings.kite, settings.storage.influx
     return {
-        "market": MarketResource(data_root=folder, config_file=str(settings.file) if settings.file else None),
+        "market": MarketResource(data_root=folder, config_file=str(settings.file)),
         "clock": ClockResource(data_root=folder),
         "kite": KiteResource(
             data_root=folder,
@@ -113,7 +116,7 @@ def build_resources(settings: Settings, root: DataRoot) -> dict[str, Any]:
         "lake": LakeResource(data_root=folder),
         "files": SessionFilesResource(data_root=folder),
         "duckdb": DuckDBResource(data_root=folder),
-        "csv": CsvResource(base=str(root.csv_base(settings)), enabled=settings.storage.csv.enabled),
+        "csv": CsvResource(base=str(settings.csv_base(root)), enabled=settings.storage.csv.enabled),
         "influx": InfluxResource(enabled=influx.enabled, url=influx.url, org=influx.org, bucket=influx.bucket),
     }
 

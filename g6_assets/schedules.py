@@ -6,6 +6,7 @@ import dagster as dg
 
 from g6_assets.jobs import MORNING_JOB
 from g6_market.calendar import Closed
+from g6_resources.clock import DrivenClock
 from g6_resources.resources import ClockResource, MarketResource
 
 
@@ -23,7 +24,7 @@ def morning(
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for the dump of the market's today."""
     market_clock = clock.clock()
-    if market_clock.driven:
+    if isinstance(market_clock, DrivenClock):
         return dg.SkipReason("the clock of this world is driven by `g6 demo`, which opens its day itself")
     now = market_clock.now()
     calendar = market.calendar()

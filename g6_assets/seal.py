@@ -10,14 +10,14 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 from g6_market.series import offset_series, series_key
-from g6_resources.lake import Lake
-from g6_resources.sealing import derive_day, seal_day, trading_day
 
 from g6_assets.common import OWNERS, opened_session, rows_by
 from g6_assets.partitions import series_keys
 from g6_market.day import CODE_VERSION
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
+from g6_resources.lake import Lake
 from g6_resources.resources import ClockResource, CsvResource, DuckDBResource, LakeResource, MarketResource
+from g6_resources.sealing import derive_day, seal_day, trading_day
 
 VERSION_TAGS = {"dagster/code_version": CODE_VERSION}
 

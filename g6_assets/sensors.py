@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 import dagster as dg
-from g6_resources.clock import SystemTime
-from g6_resources.heartbeat import Heartbeat, HeartbeatFile, HeartbeatUnreadable, kill_process
 
 from g6_assets.decide import Action, HeartbeatFact, RunFact, RunState, decide_seal, decide_session
 from g6_assets.jobs import SEAL_JOB, SESSION_JOB
 from g6_assets.session import ATTEMPT_TAG, SESSION_TAG
 from g6_market.calendar import IST
+from g6_market.schema import SNAPSHOTS
+from g6_resources.clock import DrivenClock, SystemTime
+from g6_resources.heartbeat import Heartbeat, HeartbeatFile, HeartbeatUnreadable, kill_process
 from g6_resources.resources import ClockResource, LakeResource, MarketResource, SessionFilesResource
+from g6_resources.world_state import resumed_at
 
 SEAL_TAG = "g6/seal"
 _PARTITION_TAG = "dagster/partition"
@@ -42,7 +44,7 @@ def market_hours(
 ) -> dg.RunRequest | dg.SkipReason:
     """Start, relaunch or leave alone today's session."""
     market_clock = clock.clock()
-    if market_clock.driven:
+    if isinstance(market_clock, DrivenClock):
         return dg.SkipReason("the clock of this world is driven by `g6 demo`: no session starts by itself")
     now, system_now = market_clock.now(), SystemTime().now()
     calendar = market.calendar()
@@ -58,7 +60,7 @@ def market_hours(
         heartbeat=_fact(beat, system_now),
         finished=today in lake.lake().sealed
         or (beat is not None and beat.trade_date == today and beat.state == "ended"),
-        resumed_at=market.root().resumed_at(today),
+        resumed_at=resumed_at(market.root(), today),
     )
     if decision.action is Action.SKIP:
         return dg.SkipReason(decision.reason)
@@ -88,11 +90,13 @@ def after_close(
 ) -> dg.RunRequest | dg.SkipReason:
     """Seal the oldest day that is over and not sealed."""
     market_clock = clock.clock()
-    if market_clock.driven:
+    if isinstance(market_clock, DrivenClock):
         return dg.SkipReason("the clock of this world is driven by `g6 demo`, which seals its day itself")
     now, system_now = market_clock.now(), SystemTime().now()
     calendar = market.calendar()
-    days = [day for day in lake.lake().unsealed_days() if calendar.is_open_day(day)]
+    store = lake.lake()
+    # A day that only has its morning's dump was not captured: there is nothing to seal.
+    days = [day for day in store.unsealed_days() if calendar.is_open_day(day) and store.live_names(SNAPSHOTS, day)]
     beat = _fact(_heartbeat(files.heartbeat()), system_now)
     day, decision = decide_seal(
         now=now,
@@ -142,7 +146,7 @@ def _fact(beat: Heartbeat | None, system_now: datetime) -> HeartbeatFact | None:
         trade_date=beat.trade_date,
         attempt=beat.attempt,
         run_id=beat.run_id,
-        age_seconds=(system_now - beat.system_time).total_seconds(),
+        age_seconds=beat.age_seconds(system_now),
         ended=beat.state in ("ended", "stopped"),
     )
 

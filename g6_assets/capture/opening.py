@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import pandas as pd
-from g6_market.quotes import quotes_frame
-from g6_market.universe import reference_batches
-from g6_resources.lake import Lake
 
 from g6_market.calendar import Session, TradingCalendar
 from g6_market.day import Conventions, TradingDay, make_day
 from g6_market.indices import INDICES
 from g6_market.instruments import normalise_dump
+from g6_market.quotes import quotes_frame
 from g6_market.schema import CONVENTIONS, EXPIRIES, INSTRUMENTS, QUOTES, REFERENCE, conform
+from g6_market.universe import reference_batches
+from g6_resources.lake import Lake
 from g6_resources.seams import QuoteSource, SourceError
 
 DUMP_FILE = "dump"

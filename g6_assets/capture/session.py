@@ -11,17 +11,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from g6_resources.clock import MarketClock
-from g6_resources.heartbeat import HeartbeatFile
-from g6_resources.lake import Lake
-from g6_resources.lock import Fence
-
 from g6_assets.capture.opening import DayPlan, open_day, reference_sweep
 from g6_assets.capture.snapshot import SnapshotTaker, Taken
 from g6_assets.capture.state import load_state, snapshot_name
 from g6_market.calendar import Session, TradingCalendar
 from g6_market.day import TradingDay
 from g6_market.schema import SNAPSHOTS
+from g6_resources.clock import MarketClock
+from g6_resources.heartbeat import HeartbeatFile
+from g6_resources.lake import Lake
+from g6_resources.lock import Fence
 from g6_resources.seams import QuoteSource, SinkError, Snapshot, SnapshotSink, SourceError, TokenDead
 
 logger = logging.getLogger(__name__)

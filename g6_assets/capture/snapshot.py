@@ -12,15 +12,12 @@ from typing import Any
 import pandas as pd
 from g6_market.derive import Derived, derive
 from g6_market.quality import is_stale
-from g6_market.quotes import newest_exchange_stamp, quotes_frame
 from g6_market.series import offset_series
-from g6_market.universe import Batch, ChainKey, full_chain_batches, window_batches
-from g6_resources.lake import Lake
-from g6_resources.lock import Fence
 
 from g6_assets.capture.opening import DayPlan
 from g6_assets.capture.state import SessionState, last_strikes, snapshot_name
 from g6_market.day import TradingDay
+from g6_market.quotes import newest_exchange_stamp, quotes_frame
 from g6_market.schema import (
     EXPIRY_OVERVIEW,
     OPTION_CHAIN,
@@ -30,6 +27,9 @@ from g6_market.schema import (
     conform,
     empty_frame,
 )
+from g6_market.universe import Batch, ChainKey, full_chain_batches, window_batches
+from g6_resources.lake import Lake
+from g6_resources.lock import Fence
 from g6_resources.seams import QuoteAnswer, QuoteSource, Snapshot, SourceError, TokenDead
 
 # A full chain with fewer of its listed legs answered is not one: totals then keep the last whole chain (`oi_as_of`).

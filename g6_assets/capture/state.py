@@ -8,13 +8,13 @@ from pathlib import Path
 import orjson
 import pandas as pd
 from g6_market.derive import derive
-from g6_market.quotes import newest_exchange_stamp
 from g6_market.series import offset_series
-from g6_market.universe import StickyWindow
-from g6_resources.lake import Lake
 
 from g6_market.day import TradingDay
+from g6_market.quotes import newest_exchange_stamp
 from g6_market.schema import QUOTES, SNAPSHOTS
+from g6_market.universe import StickyWindow
+from g6_resources.lake import Lake
 
 SeriesKey = tuple[str, str, int]
 

@@ -1,0 +1,156 @@
+"""The `g6` command: what people type. Each command is a few lines; the work is in `g6.commands`."""
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Indian index option chains from Kite Connect, minute by minute, in Dagster and DuckDB.",
+)
+session_app = typer.Typer(no_args_is_help=True, help="The session of a trading day.")
+warehouse_app = typer.Typer(no_args_is_help=True, help="The views of g6.duckdb.")
+app.add_typer(session_app, name="session")
+app.add_typer(warehouse_app, name="warehouse")
+
+World = Annotated[
+    str | None, typer.Option(help="World to work on: live, sim:42, replay:NAME. Default: live, else the newest made.")
+]
+
+
+def main() -> None:
+    """Run the command line; a known error is one message on standard error and exit code 2."""
+    from g6.errors import KNOWN_ERRORS
+
+    try:
+        app()
+    except KNOWN_ERRORS as error:
+        Console(stderr=True).print(f"[red]g6:[/red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 42,
+    replay: Annotated[Path | None, typer.Option(help="Folder of a recorded day to serve instead of the model.")] = None,
+    day: Annotated[
+        str | None, typer.Option("--date", help="Trading date, YYYY-MM-DD. Default: the latest that is over.")
+    ] = None,
+) -> None:
+    """Run a whole trading day against the simulator through Dagster into DuckDB, in a world of its own."""
+    from g6.commands.demo import run_demo
+
+    run_demo(seed=seed, replay=replay, day=_date(day))
+
+
+@app.command()
+def dev(
+    world: World = None,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    seed: Annotated[int | None, typer.Option(help="Seed of the simulated market; a fresh one unless given.")] = None,
+    at: Annotated[str, typer.Option(help="Market time at the start, HH:MM:SS.")] = "09:13:30",
+) -> None:
+    """Start the Dagster UI with sensors, and a simulated market that is open now (or Kite, if KITE_API_KEY is set)."""
+    from g6.commands.dev import run_dev
+
+    run_dev(world=world, port=port, seed=seed, at=at)
+
+
+@app.command()
+def ui(
+    world: World = None,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+) -> None:
+    """Open the Dagster UI of a world to look at: no sensors, no simulator."""
+    from g6.commands.dev import run_ui
+
+    run_ui(world=world, port=port)
+
+
+@app.command()
+def login(
+    request_token: Annotated[
+        str | None, typer.Option(help="Token from the redirect address, on a machine without a browser.")
+    ] = None,
+) -> None:
+    """Log in to Kite for the day (live world): opens a callback page on this machine and stores the token."""
+    from g6.commands.login import run_login
+
+    run_login(request_token=request_token)
+
+
+@app.command()
+def sim(
+    port: Annotated[int, typer.Option(help="Port on loopback.")] = 8900,
+    seed: Annotated[int, typer.Option(help="Seed of the market.")] = 42,
+    day: Annotated[str | None, typer.Option("--date", help="Trading date, YYYY-MM-DD.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Folder of a recorded day to serve.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Run on a clock of its own from this market time, HH:MM; else it is driven.")
+    ] = None,
+) -> None:
+    """Start the Kite Connect simulator on loopback."""
+    from g6.commands.sim import run_sim
+
+    run_sim(port=port, seed=seed, day=_date(day), replay=replay, at=at)
+
+
+@app.command()
+def status(world: World = None) -> None:
+    """Say what a world holds and whether its session lives."""
+    from g6.commands.query import run_status
+
+    run_status(world)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="SQL over the views and macros of g6.duckdb.")],
+    world: World = None,
+    fmt: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """Run a query and print the answer."""
+    from g6.commands.query import run_sql
+
+    run_sql(query, world, fmt)
+
+
+@app.command()
+def seal(
+    day: Annotated[str, typer.Argument(help="Trading date, YYYY-MM-DD.")],
+    world: World = None,
+) -> None:
+    """Seal a closed day through its Dagster job (the sensor does this after the close)."""
+    from g6.commands.operate import run_seal
+
+    run_seal(_date(day), world)
+
+
+@session_app.command()
+def resume(world: World = None) -> None:
+    """End an operator's cancel of today's session: the sensor starts it again."""
+    from g6.commands.operate import run_resume
+
+    run_resume(world)
+
+
+@warehouse_app.command()
+def rebuild(world: World = None) -> None:
+    """Make g6.duckdb anew from the lake, e.g. after its folder was moved."""
+    from g6.commands.operate import run_rebuild
+
+    run_rebuild(world)
+
+
+def _date(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date; write it as YYYY-MM-DD, e.g. 2026-11-20") from None

@@ -1,0 +1,182 @@
+"""`g6 demo`: one whole trading day against the simulator, on the driven clock, through Dagster into DuckDB."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from g6_sim.server import SimConfig, SimServer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from g6.errors import CommandError
+from g6.runtime import console, run_job, settings_of
+from g6_assets.jobs import SEAL_JOB, SESSION_JOB
+from g6_assets.session import SESSION_TAG
+from g6_market.calendar import Closed, Session
+from g6_market.indices import INDICES
+from g6_resources.clock import SystemTime, read_clock, write_clock
+from g6_resources.files import write_json
+from g6_resources.kite.token import write_token
+from g6_resources.resources import load_calendar
+from g6_resources.settings import Settings, load_settings
+from g6_resources.world import DataRoot, World, make_root
+from g6_resources.world_state import Simulator, write_simulator
+
+OPENS_BEFORE = timedelta(minutes=20)
+SEALED_AFTER = timedelta(minutes=6)
+
+
+def latest_day() -> date:
+    """Return the latest regular trading day that is over."""
+    return load_calendar(load_settings()).latest_completed(SystemTime().now()).trade_date
+
+
+def run_demo(*, seed: int, replay: Path | None, day: date | None) -> None:
+    """Run the day and print what landed."""
+    settings = settings_of()
+    calendar = load_calendar(settings)
+    if replay is not None and not replay.is_dir():
+        raise CommandError(
+            f"--replay {replay}: there is no such folder; name one that holds <INDEX>_<YYYYMMDD>.parquet files"
+        )
+    if replay is not None and day is None:
+        raise CommandError(f"--replay needs the day to serve: --date with one of {', '.join(recorded_days(replay))}")
+    day = day or latest_day()
+    today = calendar.on(day)
+    if isinstance(today, Closed):
+        console.print(f"{day}: market closed: {today.reason}. Nothing was stored.")
+        return
+    if today.close >= SystemTime().now():
+        raise CommandError(f"--date {day}: that session is not over; the latest that is over is {latest_day()}")
+    world = World(f"replay:{replay.resolve().name}" if replay is not None else f"sim:{seed}")
+    root = make_world(settings, world, today, recorded_indices(replay, day) if replay is not None else None)
+    settings = settings_of(root)
+    console.print(f"A whole session of [bold]{day:%A %Y-%m-%d}[/bold] in the world {world.name}")
+    with simulator(root, SimConfig(seed=seed, trade_date=day, replay=replay)), _progress(root, today) as show:
+        show("session")
+        run_job(root, settings, SESSION_JOB, day, {SESSION_TAG: day.isoformat()})
+        _advance(root, today.close + SEALED_AFTER)
+        show("seal")
+        run_job(root, settings, SEAL_JOB, day)
+    summary(root, day)
+
+
+def make_world(settings: Settings, world: World, session: Session, indices: list[str] | None) -> DataRoot:
+    """Make or open the demo's world, with its clock at the morning of the session unless it stands later."""
+    first = session.trade_date.replace(day=1)
+    root = make_root(settings.data_path, world, first_date=first.isoformat())
+    start = session.open - OPENS_BEFORE
+    if not root.clock_file.exists() or _instant(root) < start:
+        write_clock(root.clock_file, "driven", now=start)
+    if indices is not None:
+        content = json.loads(settings.file.read_text(encoding="utf-8"))
+        content.pop("$schema", None)
+        for name, index in content["indices"].items():
+            index["enable"] = name in indices
+        write_json(root.path / "g6_config.json", content, mode=0o644)
+    return root
+
+
+@contextmanager
+def simulator(root: DataRoot, config: SimConfig) -> Iterator[SimServer]:
+    """Serve the world's market while the context lasts, with a session token that it accepts."""
+    with SimServer(config) as server:
+        server.control.set_clock(_instant(root))
+        write_simulator(root, Simulator(url=server.url, api_key="simkey"))
+        write_token(
+            root.token_file, access_token=config.access_token, user_id="SIM", api_key="simkey", made_at=_instant(root)
+        )
+        yield server
+
+
+def recorded_days(replay: Path) -> list[str]:
+    """Return the dates of which a replay folder holds files."""
+    stamps = {path.stem.split("_")[-1] for path in replay.glob("*_*.parquet")}
+    return sorted(f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:]}" for stamp in stamps)
+
+
+def recorded_indices(replay: Path, day: date) -> list[str]:
+    """Return the indices that a replay folder holds for a day."""
+    names = [name for name in INDICES if (replay / f"{name}_{day:%Y%m%d}.parquet").is_file()]
+    if not names:
+        raise CommandError(
+            f"--date {day}: {replay} holds no file of that day; it holds {', '.join(recorded_days(replay))}"
+        )
+    return names
+
+
+def summary(root: DataRoot, day: date) -> None:
+    """Print what landed, where it lies and what to try."""
+    from g6.connection import connect
+
+    with connect(root.path) as db:
+        rows = db.sql(
+            """
+            select o.underlying, count(distinct o.snapshot_at) as snapshots, min(o.snapshot_at) as first,
+                   max(o.snapshot_at) as last, any_value(c.legs) as legs,
+                   last(o.spot order by o.snapshot_at) as spot, last(o.pcr_oi order by o.snapshot_at) as pcr
+            from overview o left join (
+                select underlying, count(*) as legs from option_chain where trade_date = $day group by all
+            ) c using (underlying)
+            where o.trade_date = $day group by o.underlying order by o.underlying
+            """,
+            {"day": day},
+        )
+        gaps = db.sql(
+            "select count(distinct (underlying, snapshot_at)) as n from gaps where trade_date = $day", {"day": day}
+        )
+    table = Table(title=f"{day} in {root.world.name}")
+    for name in ("index", "snapshots", "first", "last", "option rows", "last spot", "last PCR (OI)"):
+        table.add_column(name, justify="left" if name == "index" else "right")
+    for row in rows.itertuples(index=False):
+        table.add_row(
+            str(row.underlying), str(row.snapshots), f"{row.first:%H:%M}", f"{row.last:%H:%M}", f"{row.legs:,}",
+            "" if row.spot != row.spot else f"{row.spot:,.2f}", "" if row.pcr != row.pcr else f"{row.pcr:.3f}",
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"gaps: {int(gaps['n'][0])} (index, instant) pairs; [bold]select * from gaps[/bold] says why")
+    console.print(f"files: {root.path}", soft_wrap=True)
+    flag = f" --world {root.world.name}"
+    console.print("try:")
+    for query in (
+        "from latest_chain('NIFTY', 'front') where abs(strike_offset) <= 3",
+        f"from straddle('NIFTY', 'front', date '{day}')",
+        "select snapshot_at, underlying, spot, pcr_oi, india_vix from overview order by 1 desc, 2 limit 12",
+    ):
+        console.print(f'  .venv/bin/g6 sql "{query}"{flag}', soft_wrap=True, highlight=False)
+    console.print(f"look at it in Dagster: .venv/bin/g6 ui{flag}", soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def _progress(root: DataRoot, session: Session) -> Iterator[Callable[[str], None]]:
+    """Show the market's time on a bar; it is read from the world's clock file."""
+    total = (session.close - session.open).total_seconds()
+    done = threading.Event()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("start", total=total, at="")
+
+        def follow() -> None:
+            while not done.wait(0.5):
+                now = _instant(root)
+                bar.update(task, completed=min(max((now - session.open).total_seconds(), 0), total), at=f"{now:%H:%M}")
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield lambda name: bar.update(task, description=name)
+        finally:
+            done.set()
+            thread.join()
+
+
+def _instant(root: DataRoot) -> datetime:
+    return datetime.fromisoformat(str(read_clock(root.clock_file)["now"]))
+
+
+def _advance(root: DataRoot, to: datetime) -> None:
+    if _instant(root) < to:
+        write_clock(root.clock_file, "driven", now=to)

@@ -1,0 +1,107 @@
+"""`g6 dev` and `g6 ui`: Dagster's pages for one world, with or without a running market."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from g6_sim.server import SimConfig
+
+from g6.commands.demo import simulator
+from g6.errors import CommandError
+from g6.runtime import PROJECT, console, environment, open_world, settings_of
+from g6_market.calendar import IST
+from g6_resources.clock import SystemTime, write_clock
+from g6_resources.resources import load_calendar
+from g6_resources.settings import Settings
+from g6_resources.world import DataRoot, World, make_root
+
+
+def run_dev(*, world: str | None, port: int, seed: int | None, at: str) -> None:
+    """Run UI, daemon and code server in this terminal, with a market that is open now."""
+    _require_free(port)
+    settings = settings_of()
+    if world == "live" or (world is None and settings.secrets.kite_api_key):
+        root = make_root(settings.data_path, World("live"))
+        console.print(
+            "Kite is the source: `g6 login` once a day, before the open or at any time after", highlight=False
+        )
+        _serve(root, port)
+        return
+    now = SystemTime().now()
+    # A world of its own at each start: the market's clock could not go back in one that has captured its day.
+    name = World(world or f"sim:{seed if seed is not None else int(now.timestamp())}")
+    root, day, shift = make_shifted_world(settings, name, at)
+    with ExitStack() as stack:
+        config = SimConfig(seed=_seed_of(name), trade_date=day, mode="shifted", shift_seconds=shift.total_seconds())
+        stack.enter_context(simulator(root, config))
+        console.print(
+            f"simulated market of {day:%A %Y-%m-%d} at {at} IST and running, world {name.name}", highlight=False
+        )
+        _serve(root, port)
+
+
+def make_shifted_world(settings: Settings, world: World, at: str) -> tuple[DataRoot, date, timedelta]:
+    """Make a world whose market clock stands at `at` of the latest regular day now, and runs at real speed."""
+    day = load_calendar(settings).latest_completed(SystemTime().now()).trade_date
+    try:
+        start = datetime.combine(day, datetime.strptime(at, "%H:%M:%S").time(), IST)  # noqa: DTZ007
+    except ValueError:
+        raise CommandError(f"--at {at!r} is no time of day; write it as HH:MM:SS, e.g. 09:13:30") from None
+    shift = start - SystemTime().now()
+    root = make_root(settings.data_path, world, first_date=day.replace(day=1).isoformat())
+    write_clock(root.clock_file, "shifted", offset=shift)
+    return root, day, shift
+
+
+def run_ui(*, world: str | None, port: int) -> None:
+    """Serve the pages of a world without its daemon: nothing starts by itself."""
+    _require_free(port)
+    root, _ = open_world(world)
+    console.print(f"Dagster UI of {root.world.name}: http://127.0.0.1:{port}", highlight=False)
+    _run(
+        [_program("dagster-webserver"), "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)], root
+    )
+
+
+def _serve(root: DataRoot, port: int) -> None:
+    console.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl+C ends everything)", highlight=False)
+    _run([_program("dg"), "dev", "--host", "127.0.0.1", "--port", str(port)], root)
+
+
+def _run(command: Sequence[str], root: DataRoot) -> None:
+    process = subprocess.Popen(command, env=environment(root), cwd=PROJECT)  # noqa: S603
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        code = process.wait()
+    if code not in (0, -signal.SIGINT, 130):
+        raise CommandError(f"{Path(command[0]).name} ended with code {code}; its last lines above say why")
+
+
+def _program(name: str) -> str:
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.is_file() else shutil.which(name)
+    if found is None:
+        raise CommandError(f"the program {name} is missing beside {sys.executable}; `make dev` installs it")
+    return found
+
+
+def _require_free(port: int) -> None:
+    # A second `dg dev` on a taken port does not complain, it serves beside the first.
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise CommandError(f"--port {port} is taken by another program; stop it or choose another port")
+
+
+def _seed_of(world: World) -> int:
+    text = world.name.partition(":")[2]
+    if not text.isdigit():
+        raise CommandError(f"--world {world.name}: a simulated world is named by its seed, a whole number, e.g. sim:42")
+    return int(text)

@@ -1,0 +1,26 @@
+"""The errors that people cause or can mend: the command prints their message without a trace."""
+
+from duckdb import Error as DuckDBError
+
+from g6_market.calendar import CalendarError
+from g6_market.expiries import ExpiryError
+from g6_market.instruments import DumpError
+from g6_resources.seams import SourceError
+from g6_resources.settings import SettingsError
+from g6_resources.world import WorldError
+
+
+class CommandError(Exception):
+    """A command cannot do what was asked; the message says why and what to do."""
+
+
+KNOWN_ERRORS = (
+    CommandError,
+    CalendarError,
+    ExpiryError,
+    DumpError,
+    SourceError,
+    SettingsError,
+    WorldError,
+    DuckDBError,
+)
