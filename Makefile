@@ -1,0 +1,37 @@
+# A newcomer's two commands are `make demo` and `make test`. Set-up (tools/setup.sh) runs once, into .venv.
+# ARGS reaches the command behind a target: make demo ARGS="--seed 7", make test ARGS=tests/market
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test check bench runtime development
+
+BIN := .venv/bin
+PYTEST_WORKERS ?= 2
+
+help: ## show these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: runtime ## run a whole simulated trading day through Dagster into DuckDB, in a world of its own
+	@$(BIN)/g6 demo $(ARGS)
+
+dev: runtime ## open the Dagster UI with sensors and a market that is open now (Kite, if KITE_API_KEY is set)
+	@$(BIN)/g6 dev $(ARGS)
+
+test: development ## run the tests
+	@$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) $(ARGS)
+
+check: development ## lint, format, types, import contracts, Dagster definitions, secrets
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --level error
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.check_definitions
+	$(BIN)/python -m tools.secret_scan
+
+bench: development ## measure, and write benchmarks/results.json
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+runtime:
+	@sh tools/setup.sh runtime
+
+development:
+	@sh tools/setup.sh dev

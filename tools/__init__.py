@@ -1,0 +1,1 @@
+"""Small programs for maintainers: set-up, generated documents, checks, pictures. Nothing of the platform is in here."""
