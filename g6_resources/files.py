@@ -1,0 +1,64 @@
+"""Small state files, replaced whole: a reader sees the old content or the new, never half of it.
+
+The lake's own files, which are many and large, are written by the `LakeStore`.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def write_atomically(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o600) -> None:
+    """Replace a file's content in one step.
+
+    Parameters
+    ----------
+    durable
+        Also survive a power cut (two fsyncs). Without it the content survives the death of every process.
+    mode
+        Permissions of the new file, whatever the umask.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    if durable:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_json(path: Path, content: dict[str, Any], *, durable: bool = False, mode: int = 0o600) -> None:
+    """Replace a JSON file in one step; see `write_atomically`."""
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode(), durable=durable, mode=mode)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object a JSON file holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is torn, is not JSON, or holds anything but an object.
+    """
+    content = json.loads(path.read_bytes())
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a JSON {type(content).__name__}, not an object")  # noqa: TRY004
+    return content

@@ -1,0 +1,98 @@
+"""The rate limiter: one per API key, for all processes of a world together.
+
+Kite counts calls per key and second, by kind of call; going over it repeatedly can get the app blocked for longer. What
+kind a call is of, and what to do about a 429 all the same, belongs to `client`.
+"""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from g6_resources.clock import Beat, MarketClock
+from g6_resources.seams import SourceError
+
+WINDOW = timedelta(seconds=1)
+# Two calls do not take equally long to arrive, and the server's seconds are the ones that count.
+MARGIN = timedelta(milliseconds=20)
+
+
+def key_mark(api_key: str) -> str:
+    """Return what stands for an API key in names and files of the state folder: never the key itself."""
+    return hashlib.sha256(api_key.encode()).hexdigest()[:16]
+
+
+class Limiter:
+    """Lets at most a given number of calls go in any second of the market clock's time.
+
+    Parameters
+    ----------
+    folder
+        The world's state folder, shared by its processes.
+    api_key
+        Whose limits they are.
+    limits
+        Whole calls a second by family ("quote", "historical", "other"), from 1; fractions are cut off.
+    clock
+        The market's clock, so that a driven day keeps the same limits.
+    """
+
+    def __init__(self, folder: Path, api_key: str, limits: Mapping[str, float], clock: MarketClock) -> None:
+        self._files = {family: folder / f"limiter-{key_mark(api_key)}-{family}.json" for family in limits}
+        self._limits = {family: int(limit) for family, limit in limits.items()}
+        self._clock = clock
+
+    def acquire(self, family: str, *, deadline: datetime | None = None, beat: Beat | None = None) -> None:
+        """Return when a call of the family may go, and count it.
+
+        Parameters
+        ----------
+        deadline
+            Market time after which the call would be of no use.
+        beat
+            Called while waiting.
+
+        Raises
+        ------
+        SourceError
+            If no call may go before the deadline: other calls of this key use up the limit.
+        """
+        while (free_at := self._take(family)) is not None:
+            if deadline is not None and free_at > deadline:
+                raise SourceError(
+                    f"the {family} limit of {self._limits[family]} calls a second leaves none before "
+                    f"{deadline:%H:%M:%S}; another process uses this API key, or more is asked than the interval holds",
+                    "rate limited",
+                )
+            self._clock.wait_until(free_at, beat)
+
+    def _take(self, family: str) -> datetime | None:
+        """Count a call now and return None, or return when to ask again."""
+        limit = self._limits[family]
+        with self._files[family].open("a+", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            now = self._clock.now()
+            calls = _recent_calls(file, now, limit)
+            if len(calls) >= limit and (free_at := calls[-limit] + WINDOW + MARGIN) > now:
+                return free_at
+            file.seek(0)
+            file.truncate()
+            file.write(json.dumps([call.isoformat() for call in [*calls, now][-limit:]]))
+        return None
+
+
+def _recent_calls(file: TextIO, now: datetime, limit: int) -> list[datetime]:
+    file.seek(0)
+    text = file.read()
+    if not text:
+        return []
+    try:
+        calls = [datetime.fromisoformat(call) for call in json.loads(text)]
+    except ValueError:
+        # Its writer was killed half-way: assume the worst, that all its calls went just now.
+        return [now] * limit
+    # A stamp from the future is from before the clock was set back, or from a later simulated day.
+    return sorted(min(call, now) for call in calls)

@@ -1,0 +1,278 @@
+"""What may be set in `config/g6_config.json`, with its range and default: the file's shape, and its JSON Schema.
+
+Each description ends with what is allowed; editors show it, and so does the message about a bad value.
+"""
+
+from datetime import date
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from g6_market.indices import INDICES, TAGS
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Part(BaseModel):
+    """One object of the file: frozen, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _known_index(name: str) -> str:
+    if name not in INDICES:
+        raise ValueError(f"is no index G6 knows. Allowed: {', '.join(INDICES)}")
+    return name
+
+
+def _known_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [tag for tag in tags if tag not in TAGS]
+    if unknown:
+        raise ValueError(f"holds {', '.join(map(repr, unknown))}. Allowed: {', '.join(TAGS)}")
+    if len(set(tags)) < len(tags):
+        raise ValueError("holds a label twice. Name each once")
+    if not tags:
+        raise ValueError("is empty. Name at least one label, or set enable to false")
+    return tuple(tag for tag in TAGS if tag in tags)
+
+
+def _stays_inside(folder: str) -> str:
+    path = PurePath(folder)
+    if not folder.strip() or "\0" in folder:
+        raise ValueError("is no folder. Give a relative or an absolute path")
+    if not path.is_absolute() and ".." in path.parts:
+        raise ValueError("leaves the project folder. Give an absolute path instead of '..'")
+    return folder
+
+
+def _web_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"is no web address ({error}). Write it like http://127.0.0.1:8086") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("is no web address. Write it like http://127.0.0.1:8086")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("carries a user or password. Secrets come from the environment only")
+    return url
+
+
+def _safe_address(url: str) -> str:
+    parts = urlsplit(_web_address(url))
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        raise ValueError("is not https, so the session token would travel in the clear. Allowed: https, or loopback")
+    return url
+
+
+Folder = Annotated[str, AfterValidator(_stays_inside)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+SafeAddress = Annotated[str, AfterValidator(_safe_address)]
+IndexName = Annotated[str, AfterValidator(_known_index)]
+Tags = Annotated[tuple[str, ...], AfterValidator(_known_tags)]
+
+
+def _beat_for(known: dict[str, Any]) -> int:
+    interval = known.get("interval_seconds", 60)
+    return -(-180 // interval) * interval
+
+
+class CollectionSettings(Part):
+    """How often, and how much of the chain."""
+
+    interval_seconds: int = Field(default=60, ge=5, le=3600, description="Seconds between two snapshots: 5 to 3600")
+    full_chain_every_seconds: int = Field(
+        default_factory=_beat_for,
+        ge=5,
+        le=7200,
+        description=(
+            "Seconds between two snapshots of every listed strike: a multiple of interval_seconds up to 7200; equal "
+            "to it means every snapshot. Default: 180, rounded up to a multiple"
+        ),
+    )
+    depth: bool = Field(default=False, description="Keep all five levels of the order book: true or false")
+    room_strikes: int = Field(
+        default=36, ge=3, le=400, description="Most strikes the window of one expiry may grow to in a day: 3 to 400"
+    )
+
+    @model_validator(mode="after")
+    def _beat_is_a_multiple(self) -> Self:
+        if self.full_chain_every_seconds % self.interval_seconds:
+            raise ValueError(
+                f"full_chain_every_seconds {self.full_chain_every_seconds} is not a multiple of interval_seconds "
+                f"{self.interval_seconds}. Use {_beat_for({'interval_seconds': self.interval_seconds})}, for example"
+            )
+        return self
+
+
+class IndexSettings(Part):
+    """What to collect of one index."""
+
+    enable: bool = Field(default=True, description="Whether to collect the index: true or false")
+    expiries: Tags = Field(
+        default=TAGS,
+        description=f"Labels of the expiries to collect: any of {', '.join(TAGS)}",
+        json_schema_extra={"items": {"enum": list(TAGS)}, "uniqueItems": True, "minItems": 1},
+    )
+    strikes_each_side: int = Field(
+        default=10, ge=1, le=100, description="Listed strikes each side of the money in every snapshot: 1 to 100"
+    )
+
+
+class PricingSettings(Part):
+    """Conventions of forward, volatility and greeks."""
+
+    risk_free_rate: float = Field(default=0.065, ge=0, le=0.25, description="Yearly rate, 0.065 = 6.5 %: 0 to 0.25")
+    atm_reference: Literal["forward", "spot"] = Field(
+        default="forward", description='What ATM is nearest to in series, CSV and overlays: "forward" or "spot"'
+    )
+
+
+class CsvSettings(Part):
+    """CSV files for spreadsheets and old scripts."""
+
+    enabled: bool = Field(default=True, description="Whether to write them: true or false")
+    dir: Folder = Field(
+        default="data/g6_data",
+        description="Base folder of the live world's files: a path inside the project folder, or an absolute one",
+    )
+
+
+class InfluxSettings(Part):
+    """InfluxDB 2; its token comes from INFLUX_TOKEN."""
+
+    enabled: bool = Field(default=False, description="Whether to write to it: true or false")
+    url: WebAddress = Field(
+        default="http://127.0.0.1:8086", description="Its address: http or https, without credentials"
+    )
+    org: str = Field(default="g6", min_length=1, description="Organisation: a name")
+    bucket: str = Field(default="g6_data", min_length=1, description="Bucket: a name")
+
+
+class StorageSettings(Part):
+    """Where snapshots go besides the lake."""
+
+    csv: CsvSettings = CsvSettings()
+    influx: InfluxSettings = InfluxSettings()
+
+
+class KiteLimits(Part):
+    """Calls a second, per API key."""
+
+    quote: int = Field(default=1, ge=1, le=50, description="Quote calls a second (Kite allows 1): 1 to 50")
+    historical: int = Field(default=3, ge=1, le=50, description="Candle calls a second (Kite allows 3): 1 to 50")
+    other: int = Field(default=10, ge=1, le=50, description="Other calls a second (Kite allows 10): 1 to 50")
+
+
+class KiteSettings(Part):
+    """Zerodha Kite Connect; its key and secret come from KITE_API_KEY and KITE_API_SECRET."""
+
+    root: SafeAddress = Field(default="https://api.kite.trade", description="Address of the API: https, or loopback")
+    login_url: SafeAddress = Field(
+        default="https://kite.zerodha.com/connect/login", description="Address of the login page: https, or loopback"
+    )
+    timeout_seconds: float = Field(
+        default=7, ge=0.5, le=60, description="Patience with one call, in seconds: 0.5 to 60"
+    )
+    limits: KiteLimits = KiteLimits()
+    instruments_ttl_hours: float = Field(
+        default=6, gt=0, le=24, description="Hours a fetched dump stays fresh: above 0, to 24"
+    )
+    callback_host: Literal["127.0.0.1", "localhost", "::1"] = Field(
+        default="127.0.0.1", description=f"Where `g6 login` waits for the browser: {', '.join(LOOPBACK)}"
+    )
+    callback_port: int = Field(
+        default=5000, ge=1, le=65535, description="Its port, as registered with Kite: 1 to 65535"
+    )
+    callback_path: str = Field(
+        default="/success",
+        pattern=r"^/[A-Za-z0-9/_-]{0,100}$",
+        description="Its path, as registered with Kite: '/' and letters, digits, '/', '_', '-'",
+    )
+    allow_yesterdays_instruments: bool = Field(
+        default=False,
+        description="Whether a session may run on an older dump when today's cannot be had: true or false",
+    )
+
+
+class WeekdayOverlaySettings(Part):
+    """The same-weekday overlay."""
+
+    alpha: float = Field(
+        default=0.5, gt=0, le=1, description="Weight of the newest day in the moving average: above 0, to 1"
+    )
+
+
+class OverlaySettings(Part):
+    """What is learned from many days."""
+
+    weekday: WeekdayOverlaySettings = WeekdayOverlaySettings()
+
+
+class PartitionSettings(Part):
+    """Dagster's partitions."""
+
+    first_date: date | None = Field(
+        default=None,
+        ge=date(2015, 1, 1),
+        le=date(2100, 1, 1),
+        description="First date partition, YYYY-MM-DD from 2015-01-01, or null: first of the month before installation",
+    )
+
+
+class CalendarSettings(Part):
+    """Trading days beyond the shipped calendar."""
+
+    override_file: Folder | None = Field(
+        default=None, description="YAML file of more holidays and sessions: a path, or null"
+    )
+
+
+def _all_indices() -> dict[str, IndexSettings]:
+    return {name: IndexSettings(expiries=spec.tags) for name, spec in INDICES.items()}
+
+
+class ConfigFile(Part):
+    """Settings of G6."""
+
+    schema_file: str | None = Field(
+        default=None, alias="$schema", description="The JSON Schema of this file, for editors"
+    )
+    version: Literal["3.0"] = Field(description='Shape of this file: "3.0"')
+    data_dir: Folder = Field(
+        default="data", description="Folder of the worlds: a path inside the project folder, or an absolute one"
+    )
+    collection: CollectionSettings = CollectionSettings()
+    indices: dict[IndexName, IndexSettings] = Field(
+        default_factory=_all_indices,
+        description=f"What to collect, by index: {', '.join(INDICES)}",
+        json_schema_extra={"propertyNames": {"enum": list(INDICES)}},
+    )
+    pricing: PricingSettings = PricingSettings()
+    storage: StorageSettings = StorageSettings()
+    kite: KiteSettings = KiteSettings()
+    overlays: OverlaySettings = OverlaySettings()
+    partitions: PartitionSettings = PartitionSettings()
+    calendar: CalendarSettings = CalendarSettings()
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        enabled = {name: index for name, index in self.indices.items() if index.enable}
+        if not enabled:
+            raise ValueError("no index is enabled. Set enable to true for at least one entry of indices")
+        widest = max(enabled, key=lambda name: enabled[name].strikes_each_side)
+        needed = 2 * enabled[widest].strikes_each_side + 1
+        if self.collection.room_strikes < needed:
+            raise ValueError(
+                f"collection.room_strikes {self.collection.room_strikes} cannot hold the window of {widest} "
+                f"(2 x {enabled[widest].strikes_each_side} + 1 strikes). Set it to {needed} or, for a day's drift, "
+                f"{needed + 15}"
+            )
+        return self
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the configuration file; `python -m g6_resources.settings` writes the shipped copy."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | ConfigFile.model_json_schema(by_alias=True)
