@@ -8,7 +8,7 @@ The UI is started by somebody else (`g6 ui`, `make dev`).
 
 import argparse
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class BrowserMissing(RuntimeError):
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium() -> Generator[Browser]:
     """Start headless Chromium from the PATH.
 
     Raises

@@ -29,14 +29,16 @@ def files(project: Path) -> list[str]:
     return [name for name in listed if name and name not in (*HASH_FILES, BASELINE.name) and (project / name).is_file()]
 
 
-def scan(project: Path, baseline: Path) -> subprocess.CompletedProcess[str]:
-    """Run the scanner over a project's files; exit code 0 means nothing new."""
+def scan(project: Path, baseline: Path) -> str:
+    """Run the scanner over a project's files; return its words on findings that the baseline lacks, or ""."""
     with tempfile.TemporaryDirectory() as folder:
         # A copy, because the scanner rewrites line numbers in the file it is given.
         copy = Path(folder) / baseline.name
         copy.write_bytes(baseline.read_bytes())
         command = [sys.executable, "-m", "detect_secrets.pre_commit_hook", "--baseline", str(copy), *files(project)]
-        return subprocess.run(command, cwd=project, check=False, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(command, cwd=project, check=False, capture_output=True, text=True)  # noqa: S603
+    # 3 says that judged findings moved to other lines.
+    return "" if done.returncode in (0, 3) else done.stdout + done.stderr
 
 
 def accept(project: Path, baseline: Path) -> int:
@@ -58,11 +60,10 @@ def main(arguments: list[str]) -> int:
         count = accept(PROJECT, BASELINE)
         sys.stdout.write(f"secret scan: {BASELINE.name} holds {count} judged findings; review its diff\n")
         return 0
-    result = scan(PROJECT, BASELINE)
-    if result.returncode:
-        sys.stdout.write(result.stdout + result.stderr)
+    complaint = scan(PROJECT, BASELINE)
+    if complaint:
         sys.stdout.write(
-            "secret scan: new findings. Remove each secret and renew it; for what only looks like one, run "
+            f"{complaint}secret scan: new findings. Remove each secret and renew it; for what only looks like one, run "
             "`python -m tools.secret_scan --accept` and commit the baseline\n"
         )
         return 1
