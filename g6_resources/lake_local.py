@@ -1,0 +1,171 @@
+"""The lake on a local disk: files appear whole and durable, or not at all.
+
+What the files hold and how they are named belongs to `lake`; another store is another class that fits `LakeStore`.
+"""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_TEMPORARY = ".tmp"
+_LEFTOVER_SECONDS = 3600.0
+
+
+class LakeError(Exception):
+    """The lake cannot do what was asked."""
+
+
+class LakeFull(LakeError):
+    """The disk is full; nothing half-written is visible."""
+
+
+class LocalStore:
+    """A folder on a local disk; implements `LakeStore`.
+
+    A file is written under a hidden temporary name, flushed to the disk and renamed, then its folder is flushed: a
+    reader sees all of it or none, also after a power cut. Temporaries left by a killed process are never listed, and
+    those older than an hour are deleted when the store is opened.
+
+    Parameters
+    ----------
+    folder
+        Root of the lake; made when missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+
+    def put(self, path: str, data: bytes) -> None:
+        """Store a file atomically and durably.
+
+        Raises
+        ------
+        LakeFull
+            The disk, the quota or the file-size limit is exhausted.
+        """
+        write_atomically(self.folder / path, data)
+
+    def get(self, path: str) -> bytes:
+        """Return a file's bytes; `FileNotFoundError` if there is none."""
+        return (self.folder / path).read_bytes()
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the paths below a folder, sorted; hidden files are not listed."""
+        found: list[str] = []
+        pending = [prefix.strip("/")]
+        while pending:
+            folder = pending.pop()
+            try:
+                entries = list(os.scandir(self.folder / folder))
+            except FileNotFoundError:
+                continue
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir():
+                    pending.append(path)
+                else:
+                    found.append(path)
+        return sorted(found)
+
+    def delete(self, path: str) -> None:
+        """Delete a file, and its folder when that was the last one; nothing happens if there is none."""
+        target = self.folder / path
+        target.unlink(missing_ok=True)
+        try:
+            target.parent.rmdir()  # an empty day would be scanned by every query
+        except OSError:
+            return
+
+    def uri(self, path: str) -> str:
+        """Return the absolute path."""
+        return str(self.folder / path)
+
+    def _sweep(self) -> None:
+        leftovers = list(self.folder.glob(f"*/*/*/.*{_TEMPORARY}"))
+        if not leftovers:
+            return
+        from g6_resources.clock import SystemTime  # readers of a lake need no calendar, hence no PyYAML
+
+        oldest = SystemTime().now().timestamp() - _LEFTOVER_SECONDS
+        for leftover in leftovers:
+            try:
+                if leftover.stat().st_mtime < oldest:
+                    leftover.unlink()
+            except OSError:  # gone meanwhile, or this lake is read-only for us: it does no harm
+                continue
+
+
+def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file under a hidden temporary name and rename it.
+
+    Parameters
+    ----------
+    target
+        Final path; its folder is made when missing.
+    data
+        The whole content.
+    durable
+        Flush file and folder to the disk, so that the file outlives a power cut.
+
+    Raises
+    ------
+    LakeFull
+        The disk, the quota or the file-size limit is exhausted.
+    """
+    temporary = target.parent / f".{target.name}.{os.getpid()}{_TEMPORARY}"
+    try:
+        _write(temporary, target, data, durable)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(temporary, target, data, durable)
+        except OSError as error:
+            raise _explained(error, target, len(data)) from error
+    except OSError as error:
+        raise _explained(error, target, len(data)) from error
+
+
+def _write(temporary: Path, target: Path, data: bytes, durable: bool) -> None:
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        _flush_folder(target.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _explained(error: OSError, target: Path, size: int) -> Exception:
+    if error.errno not in _FULL:
+        return error
+    try:
+        free = f"{shutil.disk_usage(target.parent).free:,} bytes free"
+    except OSError:
+        free = "free space unknown"
+    return LakeFull(
+        f"disk full: {target} ({size:,} bytes) was not written ({free}); nothing half-written is visible. "
+        "Free some space, then start again: the rest is intact"
+    )

@@ -1,0 +1,176 @@
+"""Frames of `g6_market.schema` to Parquet bytes and back.
+
+The encoding is the measured best for option chains: zstd, a dictionary only where a column says so, byte-stream split
+on the other floats. Where files lie belongs to `lake`.
+"""
+
+import hashlib
+import io
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from g6_market.schema import Column, Kind, SchemaError, Table, conform
+from g6_market.schema.columns import KINDS
+from g6_resources.arrow import ArrowArray, ArrowSchema, ArrowTable, pa, pc, pq
+
+ROW_GROUP_ROWS = 122_880  # what DuckDB reads as one unit
+_FLOATS = (Kind.FLOAT32, Kind.FLOAT64)
+_VERSION_KEY = b"g6:schema_version"
+
+
+@lru_cache
+def schema_version(table: Table) -> str:
+    """Short hash of the names and types of a table's columns; written into every file of it."""
+    layout = ",".join(f"{column.name} {column.kind}" for column in table.columns)
+    return hashlib.sha256(layout.encode()).hexdigest()[:12]
+
+
+@lru_cache
+def arrow_schema(table: Table) -> ArrowSchema:
+    """Return a table's Arrow schema; every field carries its description, unit and null rule as metadata."""
+    return pa.schema(
+        [
+            pa.field(column.name, _arrow_type(column), nullable=column.nullable, metadata=_meaning(column))
+            for column in table.columns
+        ],
+        metadata={b"g6:table": table.name.encode(), _VERSION_KEY: schema_version(table).encode()},
+    )
+
+
+def to_arrow(frame: pd.DataFrame, table: Table) -> ArrowTable:
+    """Bring a frame into a table's Arrow types.
+
+    Raises
+    ------
+    SchemaError
+        Naming the table, the column and what is wrong.
+    """
+    if not _fits(frame, table):
+        frame = conform(frame, table)
+    schema = arrow_schema(table)
+    arrays = [
+        _array(series, column.kind, field.type)
+        for (_, series), column, field in zip(frame.items(), table.columns, schema, strict=True)
+    ]
+    for column, array in zip(table.columns, arrays, strict=True):
+        if not column.nullable and array.null_count:
+            raise SchemaError(f"table {table.name}: column {column.name} holds nulls and may not")
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def to_frame(data: ArrowTable, table: Table, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """Bring Arrow data into a table's pandas types; columns that the data lacks become null.
+
+    Parameters
+    ----------
+    columns
+        Which columns; all of the table by default.
+    """
+    wanted = [column for column in table.columns if columns is None or column.name in columns]
+    series: dict[str, Any] = {}
+    for column in wanted:
+        dtype = KINDS[column.kind][0]
+        if column.name in data.column_names:
+            series[column.name] = _series(data.column(column.name), column, dtype)
+        else:
+            series[column.name] = _series(
+                pa.chunked_array([pa.nulls(data.num_rows, _arrow_type(column))]), column, dtype
+            )
+    return pd.DataFrame(series, copy=False)
+
+
+def encode(data: ArrowTable, table: Table, *, sealed: bool) -> bytes:
+    """Return the Parquet file of Arrow data that has the table's schema.
+
+    Parameters
+    ----------
+    sealed
+        Smallest file (kept for years), against quickest write (a snapshot's file, replaced at the seal).
+    """
+    options = _sealed_options(table) if sealed else _live_options(table)
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, data.schema, **options) as writer:
+        writer.write_table(data, row_group_size=ROW_GROUP_ROWS)
+    return sink.getvalue()
+
+
+def decode(data: bytes, columns: tuple[str, ...] | None = None) -> ArrowTable:
+    """Return the Arrow data of a Parquet file; columns that the file lacks are left out."""
+    file = pq.ParquetFile(pa.BufferReader(data))
+    if columns is None:
+        return file.read(use_threads=False)
+    return file.read(columns=[name for name in columns if name in file.schema_arrow.names], use_threads=False)
+
+
+def file_version(data: bytes) -> str:
+    """Return the schema version a file was written with, empty when it says none."""
+    metadata = pq.read_schema(pa.BufferReader(data)).metadata or {}
+    return metadata.get(_VERSION_KEY, b"").decode()
+
+
+def sorted_rows(data: ArrowTable, table: Table) -> ArrowTable:
+    """Sort as sealed files are: by the table's sort columns, then by its key, so that one content gives one file."""
+    order = [*table.sort, *(name for name in table.key if name not in table.sort)]
+    return data.take(pc.sort_indices(data, sort_keys=[(name, "ascending") for name in order]))
+
+
+@lru_cache
+def _live_options(table: Table) -> dict[str, Any]:
+    # 0.8 ms for 800 legs of 31 columns where the sealed encoding takes 1.7 ms.
+    text = [column.name for column in table.columns if column.kind is Kind.TEXT]
+    return {"compression": "lz4", "use_dictionary": text, "write_statistics": sorted({*table.key, *table.sort})}
+
+
+@lru_cache
+def _sealed_options(table: Table) -> dict[str, Any]:
+    dictionary = [column.name for column in table.columns if column.dictionary]
+    split = [c.name for c in table.columns if c.kind in _FLOATS and not c.dictionary]
+    return {
+        "compression": "zstd",
+        "use_dictionary": dictionary,
+        "column_encoding": dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
+        # Minimum and maximum serve pruning by key; on prices and greeks they would only make the footer larger.
+        "write_statistics": sorted({*table.key, *table.sort}),
+    }
+
+
+def _arrow_type(column: Column) -> Any:
+    if column.kind is Kind.TEXT:
+        return pa.large_string()  # what pandas holds: no copy; the file's type is the same
+    return pa.timestamp("us") if column.kind is Kind.TIMESTAMP else pa.type_for_alias(KINDS[column.kind][1])
+
+
+def _meaning(column: Column) -> dict[bytes, bytes]:
+    facts = {"description": column.description, "unit": column.unit, "null": column.null}
+    return {key.encode(): text.encode() for key, text in facts.items() if text}
+
+
+def _fits(frame: pd.DataFrame, table: Table) -> bool:
+    if tuple(frame.columns) != table.names:
+        return False
+    return [str(dtype) for dtype in frame.dtypes] == [KINDS[column.kind][0] for column in table.columns]
+
+
+def _array(series: pd.Series, kind: Kind, arrow_type: Any) -> ArrowArray:
+    values: Any = series.array
+    if kind is Kind.DATE:
+        return pa.array(values.to_numpy().astype("datetime64[D]"), type=arrow_type)
+    if kind is Kind.TIMESTAMP or kind in _FLOATS:
+        return pa.array(values.to_numpy(), type=arrow_type, from_pandas=True)
+    array = values.__arrow_array__(arrow_type)
+    if isinstance(array, pa.ChunkedArray):
+        return array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
+    return array
+
+
+def _series(data: Any, column: Column, dtype: str) -> Any:
+    if column.kind is Kind.DATE:
+        data = data.cast(pa.timestamp("s")).cast(pa.timestamp("us"))
+    if column.kind in (*_FLOATS, Kind.DATE, Kind.TIMESTAMP):
+        values = data.to_numpy()
+        return values if values.flags.writeable else np.array(values)
+    extension: Any = pd.api.types.pandas_dtype(dtype)
+    return extension.__from_arrow__(data)

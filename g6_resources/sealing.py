@@ -1,0 +1,204 @@
+"""Sealing: a day's live files become sorted closed ones, proven, committed by one record, and only then deleted.
+
+The order is the safety: write closed, read back, commit the record, swap the views, drop what is no longer named.
+Killed at any point, the day stays visible, and sealing it again ends in the same files. What is derived comes in as a
+function; `derive_day` is the one that the platform uses.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+import pandas as pd
+
+from g6_market.calendar import TradingCalendar
+from g6_market.day import CODE_VERSION, Conventions, TradingDay
+from g6_market.derive import derive
+from g6_market.indices import VIX_UNDERLYING
+from g6_market.schema import (
+    CONVENTIONS,
+    EXPIRIES,
+    EXPIRY_OVERVIEW,
+    INSTRUMENTS,
+    OPTION_CHAIN,
+    OVERVIEW,
+    QUOTES,
+    SNAPSHOTS,
+    STORED_TABLES,
+    Table,
+    empty_frame,
+)
+from g6_resources.clock import SystemTime
+from g6_resources.lake import ALL, Lake, LakeError, SealRecord
+from g6_resources.parquet import schema_version
+
+_DERIVED = (OPTION_CHAIN, EXPIRY_OVERVIEW, OVERVIEW)
+
+DeriveDay = Callable[[Lake, date], Mapping[str, pd.DataFrame]]
+
+
+class SealError(LakeError):
+    """A day cannot be sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealReport:
+    """What a seal wrote.
+
+    Parameters
+    ----------
+    rows
+        Rows per table.
+    files, bytes, seconds
+        Closed files written, their size, and the time the whole took.
+    """
+
+    rows: Mapping[str, int]
+    files: int
+    bytes: int
+    seconds: float
+
+
+def seal_day(lake: Lake, trade_date: date, derive_day: DeriveDay, swap: Callable[[], None]) -> SealReport:
+    """Seal a day, or seal it again: with rows healed since, with newer code, after an interruption.
+
+    Parameters
+    ----------
+    derive_day
+        Returns frames by table name; a table it leaves out is sealed as it was captured.
+    swap
+        Makes readers see the committed day: `Warehouse.swap`. Outdated handles must fail from its return on, for the
+        live files go next.
+
+    Raises
+    ------
+    SealError
+        Nothing is stored for the day.
+    LakeError
+        A closed file does not read back as written; the day stays as it was.
+    LakeFull
+        The disk is full; the day stays as it was.
+    """
+    clock = SystemTime()
+    started = clock.monotonic()
+    before = lake.seal_record(trade_date)
+    if before is None and trade_date not in lake.unsealed_days():
+        raise SealError(
+            f"nothing is stored for {trade_date}, so there is nothing to seal; days with data: {_known(lake)}"
+        )
+    derived = derive_day(lake, trade_date)
+    files: dict[str, dict[str, int]] = {}
+    size = 0
+    for table in STORED_TABLES:
+        frame = derived[table.name] if table.name in derived else lake.gather(table, trade_date)
+        files[table.name] = {}
+        for split, rows in _parts(frame, table):
+            size += lake.write_closed(table, trade_date, split, rows)[1]
+            files[table.name][split] = len(rows)
+    record = SealRecord(
+        trade_date=trade_date,
+        made_at=clock.now(),
+        code_version=CODE_VERSION,
+        files=files,
+        schema={table.name: schema_version(table) for table in STORED_TABLES},
+    )
+    lake.commit(record)
+    swap()
+    for table in STORED_TABLES:
+        for split in set(lake.closed_names(table, trade_date)) - set(files[table.name]):
+            lake.delete_closed(table, trade_date, split)
+    lake.delete_live(trade_date)
+    return SealReport(record.rows, sum(len(names) for names in files.values()), size, clock.monotonic() - started)
+
+
+def derive_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> dict[str, pd.DataFrame]:
+    """Derive a day again from its quotes, with the conventions it was captured with.
+
+    Returns
+    -------
+    dict
+        option_chain, expiry_overview and overview of all indices; without rows when the day has no quotes.
+    """
+    quotes = lake.gather(QUOTES, trade_date)
+    if quotes.empty:
+        return {table.name: empty_frame(table) for table in _DERIVED}
+    return _derived(quotes, lake.gather(SNAPSHOTS, trade_date), trading_day(lake, trade_date, calendar))
+
+
+def trading_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> TradingDay:
+    """Return a stored day as it was when it was captured: its own conventions, contracts and expiry labels."""
+    return TradingDay(
+        calendar.session(trade_date),
+        Conventions.from_frame(lake.read(CONVENTIONS, trade_date)),
+        lake.read(INSTRUMENTS, trade_date),
+        lake.read(EXPIRIES, trade_date),
+        calendar,
+    )
+
+
+def replace_index_files(
+    lake: Lake,
+    trade_date: date,
+    underlying: str,
+    calendar: TradingCalendar,
+    swap: Callable[[], None] | None = None,
+) -> dict[str, int]:
+    """Derive one index of a sealed day again and replace its files of the derived tables, each atomically.
+
+    Parameters
+    ----------
+    swap
+        Called when the index had no file before, so that the views learn of it: `Warehouse.swap`.
+
+    Returns
+    -------
+    dict
+        Rows by table: option_chain, expiry_overview, overview.
+
+    Raises
+    ------
+    SealError
+        The day is not sealed, has no quotes of the index, or was sealed with other columns.
+    """
+    record = lake.seal_record(trade_date)
+    if record is None:
+        raise SealError(f"{trade_date} is not sealed: its rows are the session's live ones; seal the day first")
+    if any(record.schema.get(table.name) != schema_version(table) for table in _DERIVED):
+        raise SealError(f"{trade_date} was sealed with other columns than today's; seal the whole day again")
+    quotes = [lake.read(QUOTES, trade_date, underlying=name) for name in (underlying, VIX_UNDERLYING)]
+    if quotes[0].empty:
+        known = ", ".join(name for name in record.files[QUOTES.name] if name != VIX_UNDERLYING)
+        raise SealError(f"{trade_date} has no quotes of {underlying!r}; it has {known or 'none at all'}")
+    snapshots = lake.read(SNAPSHOTS, trade_date, underlying=underlying)
+    day = trading_day(lake, trade_date, calendar)
+    derived = _derived(pd.concat(quotes, ignore_index=True), snapshots, day)
+    files = {name: dict(splits) for name, splits in record.files.items()}
+    for name, frame in derived.items():
+        lake.write_closed(name, trade_date, underlying, frame)
+        files[name][underlying] = len(frame)
+    lake.commit(replace(record, files=files))
+    if swap is not None and any(underlying not in record.files[name] for name in derived):
+        swap()
+    return {name: len(frame) for name, frame in derived.items()}
+
+
+def _derived(quotes: pd.DataFrame, snapshots: pd.DataFrame, day: TradingDay) -> dict[str, pd.DataFrame]:
+    tables = derive(quotes, snapshots, day)
+    return {
+        OPTION_CHAIN.name: tables.option_chain,
+        EXPIRY_OVERVIEW.name: tables.expiry_overview,
+        OVERVIEW.name: tables.overview,
+    }
+
+
+def _parts(frame: pd.DataFrame, table: Table) -> list[tuple[str, pd.DataFrame]]:
+    if frame.empty:
+        return []
+    if table.split is None:
+        return [(ALL, frame)]
+    return [(str(name), rows) for name, rows in frame.groupby(table.split, sort=True)]
+
+
+def _known(lake: Lake) -> str:
+    days = [str(day) for day in lake.days()]
+    return ", ".join(days[-5:]) if days else "none"

@@ -1,0 +1,220 @@
+"""`g6.duckdb`: views and macros over the lake, made beside the old file and swapped in one step.
+
+Nobody writes to it, so nobody waits for it. What it says is text from `warehouse_views` and `warehouse_macros`; the
+truth is the lake. How analysts open it is in `g6.connection`.
+"""
+
+import fcntl
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+import pandas as pd
+
+from g6_market.calendar import Session, TradingCalendar
+from g6_resources.lake import Lake, LocalStore
+from g6_resources.warehouse_macros import macro_statements
+from g6_resources.warehouse_views import Layout, literal, view_statements
+
+_AHEAD_DAYS = 14  # sessions known in advance, so that a running day has gaps before the next rebuild
+_EXPECTED = """
+CREATE TABLE expected_sessions (
+  trade_date DATE, first_due TIMESTAMP, last_due TIMESTAMP, interval_seconds INTEGER
+)"""
+
+
+class Root(Protocol):
+    """The folders of a data root that the warehouse needs; `world.DataRoot` has them."""
+
+    @property
+    def path(self) -> Path:
+        """The root itself."""
+        ...
+
+    @property
+    def lake(self) -> Path:
+        """Parquet files."""
+        ...
+
+    @property
+    def warehouse(self) -> Path:
+        """`g6.duckdb`."""
+        ...
+
+    @property
+    def generations(self) -> Path:
+        """Zero-row generation files."""
+        ...
+
+    @property
+    def current(self) -> Path:
+        """The latest snapshot."""
+        ...
+
+
+class Warehouse:
+    """Makes and swaps the file of views of one data root.
+
+    Parameters
+    ----------
+    root
+        The data root.
+    calendar
+        Says which snapshots were due. Without it a rebuild keeps what the file before knew of that.
+    """
+
+    def __init__(self, root: Root, calendar: TradingCalendar | None = None) -> None:
+        self._root = root
+        self._calendar = calendar
+
+    def swap(self) -> None:
+        """Rebuild, then make every older handle fail; after it the live files of sealed days may go."""
+        with self._locked():
+            self._rebuild(())
+            self._drop_old_generations()
+
+    def rebuild(self, also: Iterable[date] = ()) -> int:
+        """Make the views anew and swap them in; older handles stay valid.
+
+        Parameters
+        ----------
+        also
+            Days about to get live files although a later day is sealed (a replay, an import): visible from now on.
+
+        Returns
+        -------
+        int
+            The new generation.
+        """
+        with self._locked():
+            return self._rebuild(also)
+
+    def drop_old_generations(self) -> None:
+        """Make every handle fail that was opened before the last rebuild."""
+        with self._locked():
+            self._drop_old_generations()
+
+    def generation(self) -> int:
+        """Return the generation of the file in place, 0 when there is none."""
+        if not self._root.warehouse.exists():
+            return 0
+        with duckdb.connect() as connection:
+            connection.execute(f"ATTACH {literal(str(self._root.warehouse))} AS g6 (READ_ONLY)")
+            row = connection.execute("SELECT generation FROM g6.g6_meta").fetchone()
+        return int(row[0]) if row else 0
+
+    def build(self, target: Path, generation: int, also: Iterable[date] = ()) -> None:
+        """Write a file of views to a path of its own, for a generation that exists.
+
+        The generation must be read before this is called: then a seal meanwhile makes the file outdated, never wrong.
+        """
+        lake = Lake(LocalStore(self._root.lake), current=self._root.current)
+        sealed = lake.sealed
+        unsealed = sorted({*lake.unsealed_days(), *also} - set(sealed))
+        layout = Layout(
+            lake=lake.store.uri(""),
+            current=str(self._root.current),
+            generation_file=str(self._generation_file(generation)),
+            sealed=sealed,
+            unsealed=unsealed,
+        )
+        target.unlink(missing_ok=True)
+        with duckdb.connect(str(target)) as connection:
+            connection.execute("SET threads = 1")
+            connection.execute("BEGIN")
+            connection.execute(_EXPECTED)
+            for statement in view_statements(layout):
+                connection.execute(statement)
+            for statement in macro_statements(layout):
+                connection.execute(statement)
+            connection.execute(_META.format(generation=generation, root=literal(str(self._root.path))))
+            self._expect(connection, [*sealed, *unsealed])
+            connection.execute("COMMIT")
+
+    def _rebuild(self, also: Iterable[date]) -> int:
+        Lake(LocalStore(self._root.lake), current=self._root.current).ensure_sentinels()
+        known = [int(file.stem) for file in self._root.generations.glob("*.parquet")]
+        generation = max([*known, self.generation()]) + 1
+        with duckdb.connect() as connection:
+            connection.execute(
+                f"COPY (SELECT DATE '1970-01-01' AS trade_date LIMIT 0) "
+                f"TO {literal(str(self._generation_file(generation)))} (FORMAT parquet)"
+            )
+        target = self._root.warehouse
+        fresh = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            self.build(fresh, generation, also)
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
+        return generation
+
+    def _drop_old_generations(self) -> None:
+        current = self.generation()
+        for file in self._root.generations.glob("*.parquet"):
+            if int(file.stem) != current:
+                file.unlink()
+
+    def _generation_file(self, generation: int) -> Path:
+        return self._root.generations / f"{generation}.parquet"
+
+    @contextmanager
+    def _locked(self) -> Generator[None]:
+        # Two rebuilds at once could swap in the older view of the seals after the newer one.
+        self._root.generations.mkdir(parents=True, exist_ok=True)
+        with (self._root.generations / ".lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _expect(self, connection: duckdb.DuckDBPyConnection, days: list[date]) -> None:
+        if self._calendar is None:
+            self._keep_expected(connection)
+            return
+        stored = connection.execute(
+            "SELECT DISTINCT trade_date, interval_seconds FROM conventions ORDER BY 1"
+        ).fetchall()
+        intervals: dict[date, int] = dict(stored)
+        if not intervals:
+            return
+        latest = intervals[max(intervals)]
+        last = max([*days, *intervals])
+        rows: list[tuple[date, datetime, datetime, int]] = []
+        for day in sorted({*days, *(last + timedelta(days=n) for n in range(1, _AHEAD_DAYS + 1))}):
+            session = self._calendar.on(day)
+            if isinstance(session, Session):
+                interval = intervals.get(day, latest)
+                rows += [(day, first, end, interval) for first, end in _runs(session, interval)]
+        frame = pd.DataFrame(rows, columns=["trade_date", "first_due", "last_due", "interval_seconds"])
+        connection.register("expected_rows", frame)
+        connection.execute("INSERT INTO expected_sessions SELECT * FROM expected_rows")
+        connection.unregister("expected_rows")
+
+    def _keep_expected(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if self._root.warehouse.exists():
+            connection.execute(f"ATTACH {literal(str(self._root.warehouse))} AS before (READ_ONLY)")
+            connection.execute("INSERT INTO expected_sessions SELECT * FROM before.expected_sessions")
+            connection.execute("DETACH before")
+
+
+_META = """
+CREATE TABLE g6_meta AS SELECT {generation}::BIGINT AS generation,
+  (current_timestamp AT TIME ZONE 'Asia/Kolkata')::TIMESTAMP AS made_at, {root}::VARCHAR AS root"""
+
+
+def _runs(session: Session, interval_seconds: int) -> Iterator[tuple[datetime, datetime]]:
+    """Due times as unbroken runs (first, last): one, or one a part of a session with breaks."""
+    step = timedelta(seconds=interval_seconds)
+    first = last = None
+    for due in (time.replace(tzinfo=None) for time in session.due_times(interval_seconds)):
+        if first is None or last is None:
+            first = due
+        elif due - last != step:
+            yield first, last
+            first = due
+        last = due
+    if first is not None and last is not None:
+        yield first, last

@@ -1,0 +1,110 @@
+"""The SQL of the table macros: small questions, answered from the one file that holds the answer.
+
+A view over a year binds hundreds of files before it reads one; a macro computes the path of its file from its
+arguments, which therefore must be constants. Views are in `warehouse_views`.
+"""
+
+# ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
+
+from collections.abc import Iterator
+
+from g6_market.indices import FRONT, TAGS
+from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, Table
+from g6_resources.warehouse_views import HIVE, RHO, Layout, generation, literal, parquet
+
+_STRADDLE = (
+    "snapshot_at, underlying, expiry, forward, spot, atm_strike, straddle, spot_atm_strike, spot_straddle, "
+    "atm_iv, iv_trading, t_years"
+)
+
+
+def macro_statements(layout: Layout) -> Iterator[str]:
+    """Yield the statements that make all macros, each with a comment."""
+    chain = f"trade_date, {', '.join(OPTION_CHAIN.names)}, {RHO}"
+    day = "CAST(CAST(instant AS TIMESTAMP) AS DATE)"
+    yield from _macro(
+        "chain(index_name, tag, instant)",
+        f"""WITH {_wanted(_day_rows(EXPIRIES, layout, day, "index_name"))},
+legs AS NOT MATERIALIZED (
+  SELECT * FROM {_day_rows(OPTION_CHAIN, layout, day, "index_name")}
+  WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted) AND snapshot_at <= CAST(instant AS TIMESTAMP)
+)
+SELECT {chain} FROM legs WHERE snapshot_at = (SELECT max(snapshot_at) FROM legs)
+UNION ALL BY NAME {generation(layout)}
+ORDER BY strike, option_type""",
+        "Option chain of one expiry as of an instant: chain('NIFTY', 'this_week', '2026-11-20 10:00'). tag: an expiry "
+        "tag, front, or an expiry date",
+    )
+
+    latest = literal(layout.current.rstrip("/") + "/option_chain.parquet")
+    current = f"read_parquet({latest}, hive_partitioning = false)"
+    # The current day is the last sealed one or a live one: its labels need no other day's files.
+    oldest = literal(min([*layout.unsealed, layout.last_sealed]))
+    today = f"(SELECT CAST(max(snapshot_at) AS DATE) FROM {current})"
+    yield from _macro(
+        "latest_chain(index_name, tag)",
+        f"""WITH {_wanted(f"(SELECT * FROM expiries WHERE trade_date >= {oldest} AND trade_date = {today})")}
+SELECT CAST(snapshot_at AS DATE) AS {chain} FROM {current}
+WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
+ORDER BY strike, option_type""",
+        "Option chain of one expiry at the latest snapshot: latest_chain('NIFTY', 'front')",
+    )
+
+    day = "CAST(day AS DATE)"
+    yield from _macro(
+        "straddle(index_name, tag, day)",
+        f"""WITH {_wanted(_day_rows(EXPIRIES, layout, day, "index_name"))}
+SELECT trade_date, {_STRADDLE} FROM {_day_rows(EXPIRY_OVERVIEW, layout, day, "index_name")}
+WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
+UNION ALL BY NAME {generation(layout)}
+ORDER BY snapshot_at""",
+        "At-the-money straddle of one expiry through a day: straddle('BANKNIFTY', 'this_month', '2026-11-20')",
+    )
+    yield from _macro(
+        "overview_on(day)",
+        f"""SELECT trade_date, {", ".join(OVERVIEW.names)} FROM {_day_rows(OVERVIEW, layout, day, None)}
+UNION ALL BY NAME {generation(layout)}
+ORDER BY underlying, snapshot_at""",
+        "Overview of all indices on a day: overview_on('2026-11-20')",
+    )
+
+
+def _macro(signature: str, body: str, comment: str) -> Iterator[str]:
+    yield f"CREATE MACRO {signature} AS TABLE\n{body}"
+    yield f"COMMENT ON MACRO TABLE {signature.split('(')[0]} IS {literal(comment)}"
+
+
+def _day_rows(table: Table, layout: Layout, day: str, index: str | None) -> str:
+    """Rows of a day: from its closed file when the day has one, else from the live files of that day."""
+    records = [(date_, record.files.get(table.name, {})) for date_, record in sorted(layout.sealed.items())]
+    if index is None:
+        key, name = day, "*"
+        known = [str(date_) for date_, files in records if files]
+    else:
+        key, name = f"{day} || '/' || {index}", f"' || {index} || '"
+        known = [f"{date_}/{file}" for date_, files in records for file in files]
+    # One text literal, since hundreds of small ones take longer to plan than the query to run.
+    sealed = f"contains({literal('|' + '|'.join(known) + '|')}, '|' || {key} || '|')"
+    folder = layout.address(f"{table.name}/closed/trade_date=").replace("'", "''")
+    closed = f"[{literal(layout.sentinel(table))}, '{folder}' || {day} || '/{name}.parquet']"
+    live = f"[{literal(layout.live_pattern(table))}]"
+    # By name only where it is cheap, within two closed files: the older one may lack a column of today's.
+    return f"""(
+  SELECT * FROM read_parquet(CASE WHEN {sealed} THEN {closed} ELSE {live} END, {HIVE}, union_by_name = {sealed})
+  WHERE trade_date = {day} AND ({sealed} OR {layout.is_live("trade_date")}))"""
+
+
+def _wanted(labels: str) -> str:
+    """The expiry that `tag` names, as a table of one row."""
+    allowed = ", ".join((FRONT, *TAGS))
+    listed = ", ".join(literal(tag) for tag in TAGS)
+    word = "CAST(tag AS VARCHAR)"
+    return f"""wanted AS MATERIALIZED (
+  SELECT coalesce(TRY_CAST(tag AS DATE), CASE
+    WHEN {word} = '{FRONT}' THEN nearest
+    WHEN {word} IN ({listed}) THEN tagged
+    ELSE error('no expiry ' || {word} || ': use {allowed}, or a date such as 2026-11-24') END) AS expiry
+  FROM (
+    SELECT min(expiry) AS nearest, max(expiry) FILTER (WHERE expiry_tag = {word}) AS tagged
+    FROM {labels} WHERE underlying = index_name)
+)"""

@@ -1,0 +1,220 @@
+"""The SQL of the views: one per table over both tiers, `offset_series` and `gaps` on top of them.
+
+Pure text from the schema and the seal records. Macros are in `warehouse_macros`, files and swapping in `warehouse`.
+"""
+
+# ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from g6_market.schema import OFFSET_SERIES, OPTION_CHAIN, STORED_TABLES, Table
+from g6_resources.lake import SENTINEL, SealRecord, closed_path
+from g6_resources.parquet import schema_version
+
+HIVE = "hive_partitioning = true, hive_types = {'trade_date': DATE}"
+TRADE_DATE = "Trading day"
+RHO = "-t_years * price * 0.01 AS rho"
+_RHO_COMMENT = "Per 1 % of the rate; rupees; null: no price"
+_NEVER = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the views are generated from.
+
+    Parameters
+    ----------
+    lake, current
+        Absolute addresses of the lake and of the folder of the latest snapshot.
+    generation_file
+        Absolute path of the zero-row file whose absence makes an outdated handle fail.
+    sealed
+        Seal records by day.
+    unsealed
+        Days that have live files only.
+    """
+
+    lake: str
+    current: str
+    generation_file: str
+    sealed: Mapping[date, SealRecord]
+    unsealed: Sequence[date]
+
+    @property
+    def last_sealed(self) -> date:
+        """The watermark: every later day is live."""
+        return max(self.sealed, default=_NEVER)
+
+    def address(self, path: str) -> str:
+        """Return the absolute address of a path in the lake."""
+        return f"{self.lake.rstrip('/')}/{path}"
+
+    def live_pattern(self, table: Table) -> str:
+        """Return the pattern of all live files of a table."""
+        return self.address(f"{table.name}/live/*/*.parquet")
+
+    def sentinel(self, table: Table) -> str:
+        """Return the closed tier's file of no rows."""
+        return self.address(f"{table.name}/closed/{SENTINEL}")
+
+    def is_live(self, column: str) -> str:
+        """Return the condition that a day is live: no NOT IN, so that whole files are pruned."""
+        late = [day for day in self.unsealed if day < self.last_sealed]
+        after = f"{column} > {literal(self.last_sealed)}"
+        return f"({after} OR {column} IN ({', '.join(map(literal, late))}))" if late else after
+
+
+def literal(value: date | str) -> str:
+    """Return a date or a text as an SQL literal."""
+    if isinstance(value, date):
+        return f"DATE '{value.isoformat()}'"
+    return "'" + value.replace("'", "''") + "'"
+
+
+def parquet(files: str | Iterable[str]) -> str:
+    """Return the table function that reads a pattern, or a list of files."""
+    if isinstance(files, str):
+        return f"read_parquet({literal(files)}, {HIVE})"
+    return f"read_parquet([{', '.join(literal(file) for file in files)}], {HIVE})"
+
+
+def generation(layout: Layout) -> str:
+    """Return the branch of no rows that ties a query to its generation.
+
+    It must be bound after every pattern of live files, hence come last in a union: live files go only after the
+    generation file has gone, so a pattern that found too few is followed by "no such file".
+    """
+    return f"SELECT trade_date FROM read_parquet({literal(layout.generation_file)}, hive_partitioning = false)"
+
+
+def view_statements(layout: Layout) -> Iterator[str]:
+    """Yield the statements that make all views, with a comment on every view and column."""
+    for table in STORED_TABLES:
+        yield _stored_view(table, layout)
+        extra = {"rho": _RHO_COMMENT} if table is OPTION_CHAIN else {}
+        yield from _comments(table.name, table.description, column_comments(table) | extra)
+    yield _OFFSET_SERIES
+    yield from _comments(OFFSET_SERIES.name, OFFSET_SERIES.description, column_comments(OFFSET_SERIES))
+    yield _gaps(layout)
+    yield from _comments("gaps", _GAPS_COMMENT, _GAPS_COLUMNS)
+
+
+def column_comments(table: Table) -> dict[str, str]:
+    """Return what each column of a table's view means: description, unit, null rule."""
+    comments = {"trade_date": TRADE_DATE}
+    for column in table.columns:
+        null = f"null: {column.null}" if column.null else ""
+        comments[column.name] = "; ".join(part for part in (column.description, column.unit, null) if part)
+    return comments
+
+
+def _stored_view(table: Table, layout: Layout) -> str:
+    columns = ["trade_date", *table.names, *([RHO] if table is OPTION_CHAIN else [])]
+    branches = [f"SELECT * FROM {parquet(files)}" for files in _closed_files(table, layout)]
+    branches.append(f"SELECT * FROM {parquet(layout.live_pattern(table))} WHERE {layout.is_live('trade_date')}")
+    branches.append(generation(layout))
+    union = "\nUNION ALL BY NAME\n".join(branches)
+    return f"CREATE VIEW {table.name} AS SELECT {', '.join(columns)} FROM (\n{union}\n)"
+
+
+def _closed_files(table: Table, layout: Layout) -> list[list[str]]:
+    # DuckDB takes a list's columns from its first file: files with other columns are read in a branch of their own.
+    now = schema_version(table)
+    groups: dict[str, list[str]] = {now: [layout.sentinel(table)]}
+    for day, record in sorted(layout.sealed.items()):
+        files = [layout.address(closed_path(table.name, day, name)) for name in record.files.get(table.name, {})]
+        if files:
+            groups.setdefault(record.schema.get(table.name, now), []).extend(files)
+    return list(groups.values())
+
+
+def _comments(view: str, text: str, columns: Mapping[str, str]) -> Iterator[str]:
+    yield f"COMMENT ON VIEW {view} IS {literal(text)}"
+    for name, comment in columns.items():
+        yield f'COMMENT ON COLUMN {view}."{name}" IS {literal(comment)}'
+
+
+def _side(side: str, option_type: str) -> str:
+    sources = {
+        "tradingsymbol": "tradingsymbol",
+        "last_price": "last_price",
+        "average_price": "average_price",
+        "bid_price": "bid_price",
+        "ask_price": "ask_price",
+        "price": "price",
+        "volume": "volume",
+        "oi": "oi",
+        "iv": "iv_own",
+        "delta": "delta",
+        "theta": "theta",
+        "vega": "vega",
+    }
+    return ",\n    ".join(
+        f"any_value({source}) FILTER (WHERE option_type = '{option_type}') AS {side}_{name}"
+        for name, source in sources.items()
+    )
+
+
+_OFFSET_SERIES = f"""
+CREATE VIEW offset_series AS
+WITH legs AS (
+  SELECT c.*, v.strikes_each_side AS width,
+    CASE v.atm_reference WHEN 'spot' THEN c.spot_strike_offset ELSE c.strike_offset END AS label
+  FROM option_chain c JOIN conventions v USING (trade_date)
+), strikes AS (
+  SELECT trade_date, snapshot_at, underlying, expiry, label AS strike_offset, strike,
+    {_side("call", "CE")},
+    {_side("put", "PE")},
+    any_value(iv) AS iv, any_value(gamma) AS gamma
+  FROM legs WHERE label BETWEEN -width AND width
+  GROUP BY trade_date, snapshot_at, underlying, expiry, label, strike
+), tagged AS (
+  SELECT s.*, e.expiry_tag, o.forward, o.spot, s.call_price + s.put_price AS straddle,
+    coalesce(strike <> lag(strike) OVER (
+      PARTITION BY trade_date, underlying, e.expiry_tag, s.strike_offset ORDER BY snapshot_at), false) AS rolled
+  FROM strikes s JOIN expiries e USING (trade_date, underlying, expiry)
+  LEFT JOIN expiry_overview o USING (trade_date, snapshot_at, underlying, expiry)
+)
+SELECT trade_date, {", ".join(OFFSET_SERIES.names)} FROM tagged
+"""
+
+_GAPS_COMMENT = (
+    "Every snapshot that was due and is not wholly stored, by underlying and expiry, with its cause. A day that is not "
+    "sealed counts up to its last snapshot."
+)
+_GAPS_COLUMNS = {
+    "trade_date": TRADE_DATE,
+    "snapshot_at": "Due time of the snapshot; IST",
+    "underlying": "Index code",
+    "expiry": "Expiry date",
+    "outcome": "partial, stale or failed; missing where there is no row of it at all",
+    "cause": "Why; process down where there is no row of it at all",
+    "missing_legs": "Legs asked for and absent; null: never asked",
+}
+
+
+def _gaps(layout: Layout) -> str:
+    return f"""
+CREATE VIEW gaps AS
+WITH due AS (
+  SELECT trade_date, unnest(generate_series(first_due, last_due, to_seconds(interval_seconds))) AS snapshot_at
+  FROM expected_sessions
+), chains AS (
+  SELECT DISTINCT trade_date, underlying, expiry FROM expiries
+), reached AS (
+  SELECT trade_date, max(snapshot_at) AS last_at FROM snapshots WHERE {layout.is_live("trade_date")} GROUP BY trade_date
+)
+SELECT d.trade_date, d.snapshot_at, c.underlying, c.expiry,
+  coalesce(s.outcome, 'missing') AS outcome,
+  CASE WHEN s.outcome IS NULL THEN 'process down' ELSE s.cause END AS cause,
+  s.missing_legs
+FROM due d
+JOIN chains c ON c.trade_date = d.trade_date
+LEFT JOIN reached r ON r.trade_date = d.trade_date
+LEFT JOIN snapshots s ON s.trade_date = d.trade_date AND s.snapshot_at = d.snapshot_at
+  AND s.underlying = c.underlying AND s.expiry = c.expiry
+WHERE (s.outcome IS NULL OR s.outcome <> 'stored')
+  AND (NOT ({layout.is_live("d.trade_date")}) OR d.snapshot_at <= r.last_at)
+"""
