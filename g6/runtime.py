@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -40,7 +40,7 @@ def environment(root: DataRoot) -> dict[str, str]:
 
 
 @contextmanager
-def instance_of(root: DataRoot) -> Iterator[dg.DagsterInstance]:
+def instance_of(root: DataRoot) -> Generator[dg.DagsterInstance]:
     """Open the Dagster instance of a world."""
     os.environ.update(environment(root))
     with dg.DagsterInstance.get() as instance:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
-from g6_market.quality import CHECKS, Finding, day_findings
 
+from g6_market.quality import CHECKS, Finding, day_findings
 from g6_market.schema import EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, QUOTES, SNAPSHOTS
 from g6_resources.resources import LakeResource, MarketResource
 from g6_resources.sealing import trading_day

@@ -8,10 +8,10 @@ from datetime import date
 import dagster as dg
 
 from g6_assets.capture import open_day, reference_sweep
-from g6_assets.capture.opening import stored_day
 from g6_assets.common import OWNERS, column_schema, opened_session, plan_of, rows_by
 from g6_market.schema import EXPIRIES, INSTRUMENTS, REFERENCE
 from g6_resources.resources import ClockResource, KiteResource, LakeResource, MarketResource
+from g6_resources.sealing import trading_day
 
 
 def build(dates: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -80,7 +80,7 @@ def build(dates: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         calendar = market.calendar()
         session = opened_session(calendar, date.fromisoformat(context.partition_key), now.now(), today_only=True)
         store = lake.lake()
-        day = stored_day(store, session, calendar)
+        day = trading_day(store, session.trade_date, calendar)
         frame = reference_sweep(store, kite.source(now), day, now.now)
         if frame is None:
             context.log.info(f"{session.trade_date} has its reference sweep already; it cannot be asked for again")

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
-from g6_market.series import offset_series, parse_series_key
 
 from g6_assets.common import OWNERS, column_schema, opened_session
 from g6_assets.partitions import expiry_partitions, key_date, series_partitions, series_to_expiry
 from g6_assets.seal import chain_event, overview_numbers
 from g6_market.day import CODE_VERSION
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
+from g6_market.series import offset_series, parse_series_key
 from g6_resources.resources import ClockResource, CsvResource, LakeResource, MarketResource
 from g6_resources.sealing import replace_index_files, trading_day
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-from g6_market.series import offset_series, series_key
 
 from g6_assets.common import OWNERS, opened_session, rows_by
 from g6_assets.partitions import series_keys
 from g6_market.day import CODE_VERSION
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
+from g6_market.series import offset_series, series_key
 from g6_resources.lake import Lake
 from g6_resources.resources import ClockResource, CsvResource, DuckDBResource, LakeResource, MarketResource
 from g6_resources.sealing import derive_day, seal_day, trading_day
@@ -55,7 +55,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             store,
             day,
             lambda lake_, day_: derive_day(lake_, day_, calendar),
-            warehouse,
+            warehouse.swap,
         )
         trading = trading_day(store, day, calendar)
         chain = store.read(OPTION_CHAIN, day)
@@ -98,7 +98,7 @@ def recorded(store: Lake, day: date, chain: pd.DataFrame, series: pd.DataFrame) 
         wanted = series[series["underlying"] == underlying]
         counts: dict[str, int] = {
             series_key(str(tag), int(offset)): int(n)
-            for (tag, offset), n in wanted.groupby(["expiry_tag", "strike_offset"]).size().items()  # pyright: ignore[reportGeneralTypeIssues]
+            for (tag, offset), n in wanted.groupby(["expiry_tag", "strike_offset"]).size().items()
         }
         width = int(wanted["strike_offset"].abs().max()) if len(wanted) else 0
         for key in series_keys([str(tag) for tag in mine["expiry_tag"]], width):

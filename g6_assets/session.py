@@ -17,6 +17,7 @@ from g6_market.schema import QUOTES
 from g6_resources.resources import (
     ClockResource,
     CsvResource,
+    DuckDBResource,
     InfluxResource,
     KiteResource,
     LakeResource,
@@ -115,15 +116,18 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         files: SessionFilesResource,
         csv: CsvResource,
         influx: InfluxResource,
+        duckdb: DuckDBResource,
     ) -> dg.MaterializeResult:
         now = clock.clock()
         calendar = market.calendar()
         session = opened_session(calendar, date.fromisoformat(context.partition_key), now.now())
         store = lake.lake()
-        if session.trade_date in store.sealed:
+        if store.seal_record(session.trade_date) is not None:
             context.log.info(f"{session.trade_date} is sealed: nothing due")
             return dg.MaterializeResult(metadata={"result": "nothing due: the day is sealed"})
         opened_session(calendar, session.trade_date, now.now(), today_only=True)
+        # Readers see the day from its first snapshot on, also where a later day is sealed already.
+        duckdb.warehouse(calendar).rebuild(also=[session.trade_date])
         lock = files.lock()
         attempt = int(context.run.tags.get(ATTEMPT_TAG) or lock.next_attempt(session.trade_date))
         fence = lock.acquire(session.trade_date, attempt, context.run_id)

@@ -4,7 +4,7 @@ Adding one is a new file that fits a protocol below and a line of configuration;
 and nothing of their kinds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol, runtime_checkable
@@ -57,6 +57,14 @@ class QuoteAnswer:
 
 class QuoteSource(Protocol):
     """A broker. Kite is the one we build."""
+
+    @property
+    def beat(self) -> Callable[[], None] | None:
+        """Called while it waits for its limits and retries, so that the session's heartbeat goes on."""
+        ...
+
+    @beat.setter
+    def beat(self, beat: Callable[[], None] | None) -> None: ...
 
     def instruments(self, exchanges: Sequence[str], *, max_age_hours: float | None = None) -> dict[str, bytes]:
         """Return the raw instruments CSV of each exchange, from the cache while it is fresh.

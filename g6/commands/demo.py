@@ -2,12 +2,13 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from g6_sim.server import SimConfig, SimServer
+import pandas as pd
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -24,6 +25,7 @@ from g6_resources.resources import load_calendar
 from g6_resources.settings import Settings, load_settings
 from g6_resources.world import DataRoot, World, make_root
 from g6_resources.world_state import Simulator, write_simulator
+from g6_sim.server import SimConfig, SimServer
 
 OPENS_BEFORE = timedelta(minutes=20)
 SEALED_AFTER = timedelta(minutes=6)
@@ -81,10 +83,9 @@ def make_world(settings: Settings, world: World, session: Session, indices: list
 
 
 @contextmanager
-def simulator(root: DataRoot, config: SimConfig) -> Iterator[SimServer]:
+def simulator(root: DataRoot, config: SimConfig) -> Generator[SimServer]:
     """Serve the world's market while the context lasts, with a session token that it accepts."""
-    with SimServer(config) as server:
-        server.control.set_clock(_instant(root))
+    with SimServer(config, own_process=True) as server:
         write_simulator(root, Simulator(url=server.url, api_key="simkey"))
         write_token(
             root.token_file, access_token=config.access_token, user_id="SIM", api_key="simkey", made_at=_instant(root)
@@ -134,7 +135,7 @@ def summary(root: DataRoot, day: date) -> None:
     for row in rows.itertuples(index=False):
         table.add_row(
             str(row.underlying), str(row.snapshots), f"{row.first:%H:%M}", f"{row.last:%H:%M}", f"{row.legs:,}",
-            "" if row.spot != row.spot else f"{row.spot:,.2f}", "" if row.pcr != row.pcr else f"{row.pcr:.3f}",
+            _or_blank(row.spot, ",.2f"), _or_blank(row.pcr, ".3f"),
         )  # fmt: skip
     console.print(table)
     console.print(f"gaps: {int(gaps['n'][0])} (index, instant) pairs; [bold]select * from gaps[/bold] says why")
@@ -143,7 +144,7 @@ def summary(root: DataRoot, day: date) -> None:
     console.print("try:")
     for query in (
         "from latest_chain('NIFTY', 'front') where abs(strike_offset) <= 3",
-        f"from straddle('NIFTY', 'front', date '{day}')",
+        f"from straddle('NIFTY', 'front', '{day}')",
         "select snapshot_at, underlying, spot, pcr_oi, india_vix from overview order by 1 desc, 2 limit 12",
     ):
         console.print(f'  .venv/bin/g6 sql "{query}"{flag}', soft_wrap=True, highlight=False)
@@ -151,7 +152,7 @@ def summary(root: DataRoot, day: date) -> None:
 
 
 @contextmanager
-def _progress(root: DataRoot, session: Session) -> Iterator[Callable[[str], None]]:
+def _progress(root: DataRoot, session: Session) -> Generator[Callable[[str], None]]:
     """Show the market's time on a bar; it is read from the world's clock file."""
     total = (session.close - session.open).total_seconds()
     done = threading.Event()
@@ -171,6 +172,10 @@ def _progress(root: DataRoot, session: Session) -> Iterator[Callable[[str], None
         finally:
             done.set()
             thread.join()
+
+
+def _or_blank(value: Any, form: str) -> str:
+    return "" if pd.isna(value) else format(value, form)
 
 
 def _instant(root: DataRoot) -> datetime:

@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from g6_sim.server import SimConfig
-
 from g6.commands.demo import simulator
 from g6.errors import CommandError
 from g6.runtime import PROJECT, console, environment, open_world, settings_of
@@ -20,6 +18,7 @@ from g6_resources.clock import SystemTime, write_clock
 from g6_resources.resources import load_calendar
 from g6_resources.settings import Settings
 from g6_resources.world import DataRoot, World, make_root
+from g6_sim.server import SimConfig
 
 
 def run_dev(*, world: str | None, port: int, seed: int | None, at: str) -> None:

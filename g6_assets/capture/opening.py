@@ -18,6 +18,7 @@ from g6_market.quotes import quotes_frame
 from g6_market.schema import CONVENTIONS, EXPIRIES, INSTRUMENTS, QUOTES, REFERENCE, conform
 from g6_market.universe import reference_batches
 from g6_resources.lake import Lake
+from g6_resources.sealing import trading_day
 from g6_resources.seams import QuoteSource, SourceError
 
 DUMP_FILE = "dump"
@@ -75,7 +76,7 @@ def open_day(
     day = session.trade_date
     stored = lake.read(INSTRUMENTS, day)
     if len(stored) and not refresh:
-        return stored_day(lake, session, calendar), False
+        return trading_day(lake, day, calendar), False
     instruments = normalise_dump(source.instruments(plan.exchanges), list(plan.tags))
     made = make_day(session, plan.conventions, instruments, plan.tags, calendar)
     lake.write_live(CONVENTIONS, day, DUMP_FILE, made.conventions.to_frame())
@@ -83,18 +84,6 @@ def open_day(
     # Last, because a stored dump is what says that the day is opened.
     lake.write_live(INSTRUMENTS, day, DUMP_FILE, made.instruments)
     return made, True
-
-
-def stored_day(lake: Lake, session: Session, calendar: TradingCalendar) -> TradingDay:
-    """Return a day from its stored files, with the conventions that were in force then."""
-    day = session.trade_date
-    return TradingDay(
-        session=session,
-        conventions=Conventions.from_frame(lake.read(CONVENTIONS, day)),
-        instruments=lake.read(INSTRUMENTS, day),
-        expiries=lake.read(EXPIRIES, day),
-        calendar=calendar,
-    )
 
 
 def reference_sweep(

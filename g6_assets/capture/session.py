@@ -13,13 +13,13 @@ from typing import Protocol
 
 from g6_assets.capture.opening import DayPlan, open_day, reference_sweep
 from g6_assets.capture.snapshot import SnapshotTaker, Taken
-from g6_assets.capture.state import load_state, snapshot_name
+from g6_assets.capture.state import load_state
 from g6_market.calendar import Session, TradingCalendar
 from g6_market.day import TradingDay
 from g6_market.schema import SNAPSHOTS
 from g6_resources.clock import MarketClock
 from g6_resources.heartbeat import HeartbeatFile
-from g6_resources.lake import Lake
+from g6_resources.lake import Lake, snapshot_name
 from g6_resources.lock import Fence
 from g6_resources.seams import QuoteSource, SinkError, Snapshot, SnapshotSink, SourceError, TokenDead
 
@@ -109,6 +109,7 @@ class CaptureSession:
             report.passed_over = report.due - report.already
             self._enter("ended", "nothing due")
             return report
+        self.source.beat = self.beat
         try:
             day = self._open()
             self._capture(day, dues, stored, report)
@@ -128,7 +129,7 @@ class CaptureSession:
             market_time=self.clock.now(),
             run_id=self.run_id,
             trade_date=self.session.trade_date,
-            attempt=self.fence.attempt,
+            attempt=self.fence.owner.attempt,
             state=self._state_name,
             detail=self._state_detail,
         )
@@ -146,9 +147,7 @@ class CaptureSession:
 
     def _capture(self, day: TradingDay, dues: Sequence[datetime], stored: Sequence[str], report: SessionReport) -> None:
         state = load_state(self.state_file, self.lake, day)
-        taker = SnapshotTaker(
-            day=day, plan=self.plan, source=self.source, lake=self.lake, fence=self.fence, now=self.clock.now
-        )
+        taker = SnapshotTaker(day=day, plan=self.plan, source=self.source, lake=self.lake, fence=self.fence)
         interval = timedelta(seconds=self.plan.conventions.interval_seconds)
         first = True
         for due in dues:

@@ -4,19 +4,19 @@ Quotes are on disk before their `snapshots` rows, and both before anything deriv
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from g6_market.derive import Derived, derive
-from g6_market.quality import is_stale
-from g6_market.series import offset_series
 
 from g6_assets.capture.opening import DayPlan
-from g6_assets.capture.state import SessionState, last_strikes, snapshot_name
-from g6_market.day import TradingDay
+from g6_assets.capture.state import SessionState
+from g6_market.contracts import ChainKey
+from g6_market.day import TradingDay, wall_clock
+from g6_market.derive import Derived, derive
+from g6_market.quality import is_stale
 from g6_market.quotes import newest_exchange_stamp, quotes_frame
 from g6_market.schema import (
     EXPIRY_OVERVIEW,
@@ -27,8 +27,9 @@ from g6_market.schema import (
     conform,
     empty_frame,
 )
-from g6_market.universe import Batch, ChainKey, full_chain_batches, window_batches
-from g6_resources.lake import Lake
+from g6_market.series import last_strikes, offset_series
+from g6_market.universe import Batch, StickyWindow, full_chain_batches, window_batches
+from g6_resources.lake import Lake, snapshot_name
 from g6_resources.lock import Fence
 from g6_resources.seams import QuoteAnswer, QuoteSource, Snapshot, SourceError, TokenDead
 
@@ -64,22 +65,13 @@ class Taken:
 class SnapshotTaker:
     """Takes snapshots of one trading day for one session attempt."""
 
-    def __init__(
-        self,
-        *,
-        day: TradingDay,
-        plan: DayPlan,
-        source: QuoteSource,
-        lake: Lake,
-        fence: Fence,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, *, day: TradingDay, plan: DayPlan, source: QuoteSource, lake: Lake, fence: Fence) -> None:
         self._day = day
         self._plan = plan
         self._source = source
         self._lake = lake
         self._fence = fence
-        self._now = now
+        self._attempt = fence.owner.attempt
         self._full = full_chain_batches(day, source.batch_size)
         self._chains = _chains_of(day)
         self._listed = Counter(self._chains.values())
@@ -104,7 +96,7 @@ class SnapshotTaker:
             else window_batches(self._day, state.window, self._source.batch_size)
         )
         answers, failed, dead = self._ask(batches, deadline)
-        quotes = quotes_frame(answers, self._day, due, attempt=self._fence.attempt, depth=self._plan.depth)
+        quotes = quotes_frame(answers, self._day, due, attempt=self._attempt, depth=self._plan.depth)
         stale = self._stale(quotes, state)
         if stale:
             quotes = quotes[~quotes["underlying"].isin(stale)]
@@ -151,7 +143,8 @@ class SnapshotTaker:
 
     def _stale(self, quotes: pd.DataFrame, state: SessionState) -> list[str]:
         stamps = newest_exchange_stamp(quotes)
-        return [name for name, stamp in stamps.items() if name in state.stamps and is_stale(stamp, state.stamps[name])]
+        opens = wall_clock(self._day.session.open)
+        return [name for name, stamp in stamps.items() if is_stale(stamp, state.stamps.get(name), opens)]
 
     def _rows(
         self,
@@ -197,7 +190,7 @@ class SnapshotTaker:
                     "missing_legs": requested - returned,
                     "received_at": received.replace(tzinfo=None) if received else None,
                     "latency_ms": (received - due).total_seconds() * 1000 if received else None,
-                    "attempt": self._fence.attempt,
+                    "attempt": self._attempt,
                 }
             )
         frame = pd.DataFrame.from_records(records, columns=list(SNAPSHOTS.names)) if records else empty_frame(SNAPSHOTS)
@@ -213,31 +206,22 @@ class SnapshotTaker:
         state.totals = derived.totals
         state.stamps |= newest_exchange_stamp(quotes)
         state.strikes = last_strikes(series, state.strikes)
-        state.window = _window(self._day, self._plan, state, derived.expiry_overview)
+        state.window = _window(self._day, self._plan, state.window, derived.expiry_overview)
 
 
-def _window(day: TradingDay, plan: DayPlan, state: SessionState, overview: pd.DataFrame) -> Any:
-    from g6_market.universe import StickyWindow
-
-    known = overview[overview["atm_strike"].notna()]
-    atm = {
-        ChainKey(str(u), pd.Timestamp(e).date()): float(k)
-        for u, e, k in zip(known["underlying"], known["expiry"], known["atm_strike"], strict=True)
-    }
-    if state.window is not None:
-        return state.window.widened(day, atm, plan.strikes_each_side, plan.room_strikes)
-    return StickyWindow.around(day, atm, plan.strikes_each_side, plan.room_strikes)
+def _window(day: TradingDay, plan: DayPlan, window: StickyWindow | None, overview: pd.DataFrame) -> StickyWindow:
+    window = window or StickyWindow()
+    levels = overview["forward"].where(overview["forward"].notna(), overview["spot"])
+    for underlying, strikes_each_side in plan.strikes_each_side.items():
+        mine = (overview["underlying"] == underlying) & levels.notna()
+        known = {
+            ChainKey(underlying, expiry.date()): float(level)
+            for expiry, level in zip(overview["expiry"][mine], levels[mine], strict=True)
+        }
+        window = window.widened(day, known, strikes_each_side, plan.room_strikes)
+    return window
 
 
 def _chains_of(day: TradingDay) -> dict[str, ChainKey]:
-    legs = day.instruments[day.instruments["contract_type"] == "option"]
-    wanted = {
-        (str(u), pd.Timestamp(e)) for u, e in zip(day.expiries["underlying"], day.expiries["expiry"], strict=True)
-    }
-    return {
-        f"{exchange}:{symbol}": ChainKey(str(underlying), pd.Timestamp(expiry).date())
-        for exchange, symbol, underlying, expiry in zip(
-            legs["exchange"], legs["tradingsymbol"], legs["underlying"], legs["expiry"], strict=True
-        )
-        if (str(underlying), pd.Timestamp(expiry)) in wanted
-    }
+    contracts = day.contracts
+    return {key: day.chains[number] for key, number in zip(contracts.keys, contracts.chain, strict=True) if number >= 0}

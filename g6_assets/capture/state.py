@@ -1,18 +1,17 @@
 """What a session remembers from snapshot to snapshot, and how a relaunched one gets it back from what is stored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import orjson
 import pandas as pd
-from g6_market.derive import derive
-from g6_market.series import offset_series
 
 from g6_market.day import TradingDay
+from g6_market.derive import derive
 from g6_market.quotes import newest_exchange_stamp
 from g6_market.schema import QUOTES, SNAPSHOTS
+from g6_market.series import last_strikes, offset_series
 from g6_market.universe import StickyWindow
 from g6_resources.lake import Lake
 
@@ -37,7 +36,7 @@ class SessionState:
 
     window: StickyWindow | None = None
     totals: pd.DataFrame | None = None
-    stamps: dict[str, pd.Timestamp] = field(default_factory=dict)
+    stamps: dict[str, np.datetime64] = field(default_factory=dict)
     strikes: dict[SeriesKey, float] = field(default_factory=dict)
 
     def save(self, path: Path, day: TradingDay) -> None:
@@ -71,22 +70,8 @@ def load_state(path: Path, lake: Lake, day: TradingDay) -> SessionState:
         derived.expiry_overview[derived.expiry_overview["snapshot_at"] == last],
         day,
     )
-    state.strikes = last_strikes(series, {})
+    state.strikes = last_strikes(series)
     return state
-
-
-def last_strikes(series: pd.DataFrame, before: Mapping[SeriesKey, float]) -> dict[SeriesKey, float]:
-    """Return each series' last strike, keeping those of `before` that the frame does not hold."""
-    keys = zip(series["underlying"], series["expiry_tag"], series["strike_offset"], strict=True)
-    return {
-        **before,
-        **{(str(u), str(t), int(o)): float(k) for (u, t, o), k in zip(keys, series["strike"], strict=True)},
-    }
-
-
-def snapshot_name(due: datetime) -> str:
-    """Return the file name of a snapshot by its due time, e.g. `s091600`."""
-    return f"s{due:%H%M%S}"
 
 
 def _stored_window(path: Path, day: TradingDay) -> StickyWindow | None:
