@@ -1,0 +1,147 @@
+"""Chain to `expiry_overview` (a row per snapshot and expiry) and `overview` (a row per snapshot and index).
+
+Sums over chains come from `totals`, price levels and IV from `chain`.
+"""
+
+import numpy as np
+import pandas as pd
+
+from g6_market.chain import FORWARD_SOURCES, Chain
+from g6_market.frames import assemble, floats, pick, text
+from g6_market.indices import TAG_BITS, TAGS, VIX_KEY
+from g6_market.received import Floats, Instants, Ints, Received
+from g6_market.schema import EXPIRY_OVERVIEW, OVERVIEW
+from g6_market.totals import Totals, near_totals, ratio
+
+_SUMS = ("call_oi", "put_oi", "call_volume", "put_volume")
+
+
+def expiry_overview(chain: Chain, totals: Totals) -> pd.DataFrame:
+    """Return table `expiry_overview`, ordered by snapshot, index and expiry."""
+    legs, day = chain.legs, chain.legs.received.day
+    here = legs.snapshot, legs.chain
+    t_trading = day.t_trading_years(legs.at, legs.chain)
+    atm_iv = _atm_iv(chain)
+    near = near_totals(chain)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        iv_trading = np.where(t_trading > 0, atm_iv * np.sqrt(chain.t_years / t_trading), np.nan)
+    return assemble(
+        EXPIRY_OVERVIEW,
+        {name: getattr(totals, name)[here] for name in (*_SUMS, "pcr_oi", "pcr_volume", "max_pain")}
+        | {f"{name}_near": getattr(near, name) for name in (*_SUMS, "max_pain")}
+        | {
+            "snapshot_at": legs.at,
+            "underlying": text(day.chain_underlying[legs.chain], day.underlying_words),
+            "expiry": day.chain_expiry[legs.chain],
+            "forward": chain.forward,
+            "forward_source": text(chain.forward_source - 1, FORWARD_SOURCES),
+            "forward_pairs": chain.forward_pairs,
+            "forward_mad": chain.forward_mad,
+            "spot": chain.spot,
+            "atm_strike": _strike(chain, chain.atm),
+            "spot_atm_strike": _strike(chain, chain.spot_atm),
+            "straddle": _straddle(chain, chain.atm),
+            "spot_straddle": _straddle(chain, chain.spot_atm),
+            "atm_iv": atm_iv,
+            "iv_trading": iv_trading,
+            "t_years": chain.t_years,
+            "t_trading_years": t_trading,
+            "oi_as_of": totals.as_of[here],
+            "pcr_oi_near": ratio(near.put_oi, near.call_oi),
+            "pcr_volume_near": ratio(near.put_volume, near.call_volume),
+            "legs": legs.count,
+            "listed_legs": (day.contracts.number_of_leg >= 0).sum(axis=(0, 2))[legs.chain],
+            "settlement_window": chain.settlement_window,
+        },
+    )
+
+
+def overview(chain: Chain, totals: Totals) -> pd.DataFrame:
+    """Return table `overview`: a row for each snapshot and index of which option legs were stored.
+
+    Totals are over the index's configured expiries, each once; null until a full chain of every one of them is there.
+    """
+    legs, received = chain.legs, chain.legs.received
+    day = received.day
+    stored = np.zeros((len(received.at), len(day.chains)), dtype=bool)
+    stored[legs.snapshot, legs.chain] = True
+    first_chains = np.flatnonzero(np.diff(day.chain_underlying, prepend=-1))
+    snapshot, index = np.nonzero(np.logical_or.reduceat(stored, first_chains, axis=1))
+    sums = {name: np.add.reduceat(getattr(totals, name), first_chains, axis=1)[snapshot, index] for name in _SUMS}
+    # NaT spreads like NaN: one expiry without a full chain leaves the index without totals.
+    as_of = np.minimum.reduceat(totals.as_of, first_chains, axis=1)[snapshot, index]
+    by_tag, bits = day.chain_of_tag, np.array([TAG_BITS[tag] for tag in TAGS])
+    expected = (by_tag >= 0)[index]
+    collected = expected & stored[snapshot[:, None], by_tag[index]]
+    expected_mask, collected_mask = expected @ bits, collected @ bits
+    at = received.at[snapshot]
+    return assemble(
+        OVERVIEW,
+        _spot(received, snapshot, index)
+        | sums
+        | {f"pcr_oi_{tag}": _of_tag(totals.pcr_oi, snapshot, by_tag[index, n]) for n, tag in enumerate(TAGS)}
+        | {f"pcr_volume_{tag}": _of_tag(totals.pcr_volume, snapshot, by_tag[index, n]) for n, tag in enumerate(TAGS)}
+        | {
+            "snapshot_at": at,
+            "underlying": text(index, day.underlying_words),
+            "spot_unreliable": at >= day.spot_unreliable_from,
+            "pcr_oi": ratio(sums["put_oi"], sums["call_oi"]),
+            "pcr_volume": ratio(sums["put_volume"], sums["call_volume"]),
+            "oi_as_of": as_of,
+            "expiries_expected": expected.sum(axis=1),
+            "expiries_collected": collected.sum(axis=1),
+            "expected_mask": expected_mask,
+            "collected_mask": collected_mask,
+            "missing_mask": expected_mask - collected_mask,
+        },
+    )
+
+
+def _spot(received: Received, snapshot: Ints, index: Ints) -> dict[str, Floats | Instants]:
+    day, contracts = received.day, received.day.contracts
+    row = received.first_row(day.spot_numbers)[snapshot, index]
+    price = {
+        name: pick(floats(received.quotes, column), row)
+        for name, column in (("spot", "last_price"), ("open", "open"), ("high", "high"), ("low", "low"))
+    }
+    previous = pick(floats(received.quotes, "previous_close"), row)
+    vix = received.first_row(np.array([contracts.number_of_key.get(VIX_KEY, -1)]))[snapshot, 0]
+    change = price["spot"] - previous
+    columns: dict[str, Floats | Instants] = price | {
+        "previous_close": previous,
+        "day_width": price["high"] - price["low"],
+        "net_change": change,
+        "net_change_percent": change / previous * 100,
+        "india_vix": pick(received.last_price, vix),
+    }
+    for name, numbers in zip(("near", "next"), day.futures, strict=True):
+        future = pick(received.last_price, received.first_row(numbers)[snapshot, index])
+        expiry = pick(contracts.expiry, numbers)[index]
+        columns[f"future_{name}"] = future
+        columns[f"future_{name}_expiry"] = np.where(np.isnan(future), np.datetime64("NaT", "us"), expiry)
+        columns[f"basis_{name}"] = future - price["spot"]
+    return columns
+
+
+def _of_tag(values: Floats, snapshot: Ints, chain: Ints) -> Floats:
+    return np.where(chain >= 0, values[snapshot, chain], np.nan)
+
+
+def _at_money(chain: Chain, rank: Ints, side: int) -> Ints:
+    legs = chain.legs
+    return np.where(rank >= 0, legs.grid[side, np.arange(len(rank)), rank], -1)
+
+
+def _strike(chain: Chain, rank: Ints) -> Floats:
+    return np.where(rank >= 0, chain.legs.ladder[np.arange(len(rank)), rank], np.nan)
+
+
+def _straddle(chain: Chain, rank: Ints) -> Floats:
+    price = chain.pricing.price
+    return pick(price, _at_money(chain, rank, 0)) + pick(price, _at_money(chain, rank, 1))
+
+
+def _atm_iv(chain: Chain) -> Floats:
+    iv = chain.pricing.iv
+    call, put = (pick(iv, _at_money(chain, chain.atm, side)) for side in (0, 1))
+    return np.where(np.isnan(call), put, call)
