@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--faults", type=Path, metavar="FILE", help="JSON list of faults")
     parser.add_argument("--redirect-url", default="", help="where the login page sends the browser")
     given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     now = datetime.now(IST)
     try:
         shift_to = None if given.shift_to is None else datetime.fromisoformat(given.shift_to).replace(tzinfo=IST)

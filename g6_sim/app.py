@@ -7,6 +7,7 @@ import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -105,7 +106,7 @@ class _Simulator:
     def _kite(self, family: Family, answer: Answer) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             now = self._clock.now()
-            path, keys = request.url.path, request.query_params.getlist("i")
+            path, keys = request.url.path, _symbols(request)
             slow = self._plan.strike(("slow",), path, keys, now)
             if slow is not None:
                 await asyncio.sleep(slow.seconds)
@@ -136,7 +137,7 @@ class _Simulator:
     # ---------------------------------------------------------------- market data
     def _quotes(self, form: QuoteForm) -> Answer:
         def answer(request: Request, now: datetime) -> Response:
-            path, keys = request.url.path, request.query_params.getlist("i")
+            path, keys = request.url.path, _symbols(request)
             if not keys or len(keys) > MAX_SYMBOLS[form]:
                 wanted = f"1 to {MAX_SYMBOLS[form]} instruments as i=EXCHANGE:TRADINGSYMBOL, got {len(keys)}"
                 raise ApiError(400, "InputException", f"{path} takes {wanted}")
@@ -251,6 +252,16 @@ class _Simulator:
     async def _clear_log(self, _request: Request) -> Response:
         self._log.clear()
         return json_response({"log": []})
+
+
+def _symbols(request: Request) -> list[str]:
+    return list(_parsed_symbols(cast("bytes", request.scope["query_string"])))
+
+
+@lru_cache(maxsize=64)
+def _parsed_symbols(query: bytes) -> tuple[str, ...]:
+    # The same 500 symbols are asked for minute after minute, and parsing them costs as much as pricing them.
+    return tuple(value for name, value in parse_qsl(query.decode()) if name == "i")
 
 
 def _broken_dump(text: str, fault: Fault) -> bytes:

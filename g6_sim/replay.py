@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from g6_market.indices import VIX_KEY, VIX_TOKEN
-from g6_sim.dump import Dump, contract_line
+from g6_market.indices import INDICES, VIX_KEY, VIX_TOKEN
+from g6_sim.dump import Dump, contract_line, index_lines, merged
 from g6_sim.noise import Array
 from g6_sim.recording import load_recording
 from g6_sim.wire import LEVELS, ContractQuotes, Depth, QuoteForm, index_entry
@@ -42,7 +42,11 @@ class ReplayFeed:
         self._is_index: Array = contracts["expiry"].isna().to_numpy()
         self._columns: dict[str, Array] = {name: events[name].to_numpy() for name in events.columns}
         self._order: Array = self._columns["contract"] * _SECONDS + self._columns["at"].astype(np.int64)
-        self._dump = _dump(cast("list[dict[str, Any]]", contracts.to_dict("records")))
+        # A broker lists the index values whether or not the recording has quotes of them.
+        listed = [name for name in INDICES if name in set(contracts["underlying"])]
+        self._dump = merged(
+            _dump(cast("list[dict[str, Any]]", contracts[~self._is_index].to_dict("records"))), index_lines(listed)
+        )
 
     def dump(self, now: datetime) -> Dump:  # noqa: ARG002 - one day, one dump
         """Return the dump synthesised from the recorded contracts."""
@@ -121,23 +125,17 @@ def _text(instant: datetime | None) -> str | None:
 def _dump(contracts: list[dict[str, Any]]) -> Dump:
     dump: Dump = {}
     for contract in contracts:
-        if contract["expiry"] is None:
-            line = (
-                f"{contract['token']},{contract['exchange_token']},{contract['symbol']},{contract['symbol']},0,,0,0,0,"
-                f"EQ,INDICES,{contract['exchange']}"
-            )
-        else:
-            line = contract_line(
-                contract["token"],
-                contract["exchange_token"],
-                contract["symbol"],
-                contract["underlying"],
-                contract["expiry"],
-                contract["strike"],
-                contract["tick"],
-                contract["lot"],
-                contract["kind"],
-                contract["exchange"],
-            )
+        line = contract_line(
+            contract["token"],
+            contract["exchange_token"],
+            contract["symbol"],
+            contract["underlying"],
+            contract["expiry"],
+            contract["strike"],
+            contract["tick"],
+            contract["lot"],
+            contract["kind"],
+            contract["exchange"],
+        )
         dump.setdefault(contract["exchange"], []).append(line)
     return dump

@@ -1,10 +1,13 @@
 """Starting and stopping the simulator: in a thread, in a process of its own, or in the foreground. Loopback only."""
 
 import ipaddress
+import logging
 import multiprocessing
+import signal
 import socket
 import struct
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Self, cast
@@ -18,6 +21,7 @@ from g6_sim.replies import ABORT
 
 __all__ = ["SimServer", "SimServerError", "create_app", "serve"]
 
+_log = logging.getLogger(__name__)
 _START_TIMEOUT = 60.0  # seconds of real time; a recorded day takes a few to read
 
 
@@ -116,14 +120,17 @@ def serve(config: SimConfig, port: int = 0, host: str = "127.0.0.1") -> None:
         As for `SimServer`.
     """
     listener = _listen(host, port)
-    _Server(config, log_level="info").run([listener])
+    _log.info("Kite Connect look-alike on %s", _url(listener))
+    # uvicorn hands an interrupt on once it has shut down.
+    with suppress(KeyboardInterrupt):
+        _Server(config).run([listener])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: SimConfig, log_level: str = "warning") -> None:
+    def __init__(self, config: SimConfig) -> None:
         app = _with_abort(create_app(config))
         super().__init__(
-            uvicorn.Config(app, log_level=log_level, access_log=False, lifespan="off", proxy_headers=False)
+            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", proxy_headers=False)
         )
         self.ready = threading.Event()
 
@@ -138,11 +145,16 @@ def _serve_child(config: SimConfig, host: str, port: int, parent: "Connection[An
     except SimServerError as error:
         parent.send(str(error))
         return
+    # Ctrl-C in a terminal reaches this process too; ending it is the parent's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = _Server(config)
-    # The socket already listens: whoever connects now is answered as soon as the loop runs.
-    parent.send(_url(listener))
-    parent.close()
-    server.run([listener])
+    threading.Thread(target=server.run, args=([listener],), name="g6-sim", daemon=True).start()
+    parent_alive = multiprocessing.parent_process()
+    if server.ready.wait(_START_TIMEOUT) and parent_alive is not None:
+        parent.send(_url(listener))
+        parent.close()
+        # A parent that was killed says no goodbye: without it there is nobody left to serve.
+        parent_alive.join()
 
 
 def _listen(host: str, port: int) -> socket.socket:

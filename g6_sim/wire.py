@@ -17,7 +17,7 @@ QuoteForm = Literal["full", "ohlc", "ltp"]
 """Which of the three quote endpoints is answered."""
 
 LEVELS = 5
-_EMPTY_SIDE = [{"price": 0.0, "quantity": 0, "orders": 0}] * LEVELS
+_EMPTY_SIDE = ({"price": 0.0, "quantity": 0, "orders": 0},) * LEVELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,17 @@ class Depth:
     quantity: Array
     orders: Array
 
-    def rows(self) -> list[list[dict[str, Any]]]:
+    def rows(self) -> list[tuple[dict[str, Any], ...]]:
         """Return each contract's five levels as Kite writes them."""
-        prices, quantities, orders = (part.tolist() for part in (cents(self.price), self.quantity, self.orders))
-        return [
+        parts = (part.ravel().tolist() for part in (cents(self.price), self.quantity, self.orders))
+        levels = iter(
             [
-                {"price": price, "quantity": quantity, "orders": order}
-                for price, quantity, order in zip(*levels, strict=True)
+                {"price": price, "quantity": quantity, "orders": orders}
+                for price, quantity, orders in zip(*parts, strict=True)
             ]
-            for levels in zip(prices, quantities, orders, strict=True)
-        ]
+        )
+        # Most of an answer's time goes into these dictionaries: made in one go, then dealt out in fives.
+        return list(zip(*[levels] * LEVELS, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

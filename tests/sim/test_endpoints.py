@@ -41,8 +41,8 @@ def test_a_contract_quote_has_every_key_kite_sends(sim: Sim) -> None:
 
 def test_quote_times_are_naive_ist_as_the_client_makes_them(sim: Sim) -> None:
     quote = sim.quote("10:20:00", CALL)[CALL]
-    assert quote["timestamp"] == datetime(2026, 11, 20, 10, 20)
-    assert datetime(2026, 11, 20, 9, 15) <= quote["last_trade_time"] < quote["timestamp"]
+    assert quote["timestamp"] == datetime.fromisoformat("2026-11-20 10:20")
+    assert datetime.fromisoformat("2026-11-20 09:15") <= quote["last_trade_time"] < quote["timestamp"]
 
 
 def test_an_index_has_the_short_form(sim: Sim) -> None:
@@ -200,8 +200,8 @@ def test_without_a_valid_token_nothing_is_served(sim: Sim) -> None:
 
 
 def test_stamps_stand_still_outside_hours(sim: Sim) -> None:
-    assert sim.quote("08:00:00", CALL)[CALL]["timestamp"] == datetime(2026, 11, 19, 15, 40)
-    assert sim.quote("09:08:00", CALL)[CALL]["timestamp"] == datetime(2026, 11, 20, 9, 8)
-    assert sim.quote("18:00:00", CALL)[CALL]["timestamp"] == datetime(2026, 11, 20, 15, 40)
+    assert sim.quote("08:00:00", CALL)[CALL]["timestamp"] == datetime.fromisoformat("2026-11-19 15:40")
+    assert sim.quote("09:08:00", CALL)[CALL]["timestamp"] == datetime.fromisoformat("2026-11-20 09:08")
+    assert sim.quote("18:00:00", CALL)[CALL]["timestamp"] == datetime.fromisoformat("2026-11-20 15:40")
     sim.control.set_clock(sim.at("12:00:00") + timedelta(days=1))
-    assert sim.kite.quote(CALL)[CALL]["timestamp"] == datetime(2026, 11, 20, 15, 40)
+    assert sim.kite.quote(CALL)[CALL]["timestamp"] == datetime.fromisoformat("2026-11-20 15:40")

