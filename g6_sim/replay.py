@@ -47,6 +47,7 @@ class ReplayFeed:
         self._dump = merged(
             _dump(cast("list[dict[str, Any]]", contracts[~self._is_index].to_dict("records"))), index_lines(listed)
         )
+        self._listed_tokens = {int(line.partition(",")[0]) for lines in self._dump.values() for line in lines}
 
     def dump(self, now: datetime) -> Dump:  # noqa: ARG002 - one day, one dump
         """Return the dump synthesised from the recorded contracts."""
@@ -72,7 +73,7 @@ class ReplayFeed:
     ) -> list[list[Any]] | None:
         """Return no candles for what is listed, and None for an unknown token."""
         del minutes, first, last, now
-        return [] if token in self._tokens else None
+        return [] if token in self._listed_tokens else None
 
     def _contracts(self, keys: list[str], rows: Array, events: Array) -> ContractQuotes:
         column = {name: values[events] for name, values in self._columns.items()}

@@ -117,6 +117,15 @@ def test_the_dump_is_made_of_the_recorded_contracts(feed: ReplayFeed, recorded: 
 
 
 @pytest.mark.reference
+def test_index_values_are_listed_though_not_recorded_and_have_no_candles(feed: ReplayFeed) -> None:
+    dump = feed.dump(at("08:00:00"))
+    assert [line.split(",")[2] for line in dump["NSE"]] == ["NIFTY 50", "NIFTY BANK", "INDIA VIX"]
+    span = (at("09:15:00"), at("15:30:00"), at("16:00:00"))
+    assert feed.candles(256265, 1, *span) == []
+    assert feed.candles(4711, 1, *span) is None
+
+
+@pytest.mark.reference
 def test_the_run_on_a_holiday_keeps_the_stamp_of_the_day_before(folder: Path) -> None:
     holiday = date(2025, 8, 27)
     feed = ReplayFeed(folder, holiday, ("NIFTY", "BANKNIFTY"))
@@ -234,5 +243,8 @@ def test_g6s_own_spot_is_served_and_listed(lake: Path) -> None:
     spot = feed.quotes(["NSE:NIFTY 50"], at("09:16:00", day), "full")["NSE:NIFTY 50"]
     assert (spot["instrument_token"], spot["last_price"]) == (256265, 24321.5)
     dump = feed.dump(at("09:00:00", day))
-    assert dump["NSE"] == ["256265,1001,NIFTY 50,NIFTY 50,0,,0,0,0,EQ,INDICES,NSE"]
+    assert dump["NSE"] == [
+        "256265,1001,NIFTY 50,NIFTY 50,0,,0,0,0,EQ,INDICES,NSE",
+        "264969,1035,INDIA VIX,INDIA VIX,0,,0,0,0,EQ,INDICES,NSE",
+    ]
     assert dump["NFO"][0].endswith(",NIFTY26D0124400CE,NIFTY,0,2026-12-01,24400,0.05,65,CE,NFO-OPT,NFO")
