@@ -19,7 +19,9 @@ import sys
 
 from g6.cli import main
 
-sys.exit(main())
+# A child process that the command spawns imports this file again.
+if __name__ == "__main__":
+    sys.exit(main())
 """
 
 

@@ -1,6 +1,5 @@
 """`g6 demo`: one whole trading day against the simulator, on the driven clock, through Dagster into DuckDB."""
 
-import json
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from g6_resources.clock import SystemTime, read_clock, write_clock
 from g6_resources.files import write_json
 from g6_resources.kite.token import write_token
 from g6_resources.resources import load_calendar
-from g6_resources.settings import Settings, load_settings
+from g6_resources.settings import ConfigFile, Settings, load_settings
 from g6_resources.world import DataRoot, World, make_root
 from g6_resources.world_state import Simulator, write_simulator
 from g6_sim.server import SimConfig, SimServer
@@ -57,7 +56,8 @@ def run_demo(*, seed: int, replay: Path | None, day: date | None) -> None:
     root = make_world(settings, world, today, recorded_indices(replay, day) if replay is not None else None)
     settings = settings_of(root)
     console.print(f"A whole session of [bold]{day:%A %Y-%m-%d}[/bold] in the world {world.name}")
-    with simulator(root, SimConfig(seed=seed, trade_date=day, replay=replay)), _progress(root, today) as show:
+    config = SimConfig(seed=seed, trade_date=day, replay=replay, enforce_limits=replay is None)
+    with simulator(root, config), _progress(root, today) as show:
         show("session")
         run_job(root, settings, SESSION_JOB, day, {SESSION_TAG: day.isoformat()})
         _advance(root, today.close + SEALED_AFTER)
@@ -74,12 +74,20 @@ def make_world(settings: Settings, world: World, session: Session, indices: list
     if not root.clock_file.exists() or _instant(root) < start:
         write_clock(root.clock_file, "driven", now=start)
     if indices is not None:
-        content = json.loads(settings.file.read_text(encoding="utf-8"))
-        content.pop("$schema", None)
-        for name, index in content["indices"].items():
-            index["enable"] = name in indices
-        write_json(root.path / "g6_config.json", content, mode=0o644)
+        write_json(root.path / "g6_config.json", _replay_settings(settings, indices), mode=0o644)
     return root
+
+
+def _replay_settings(settings: Settings, indices: list[str]) -> dict[str, Any]:
+    content = settings.model_dump(mode="json", include=set(ConfigFile.model_fields), exclude={"schema_file"})
+    content["data_dir"] = str(settings.data_path)
+    for name, index in content["indices"].items():
+        index["enable"] = name in indices
+    # A recording holds every strike of an instant at once, so each snapshot takes them all, and all its calls fall into
+    # the second of that instant: a snapshot is one state of the recording, never two.
+    content["collection"]["full_chain_every_seconds"] = content["collection"]["interval_seconds"]
+    content["kite"]["limits"] = {"quote": 20, "historical": 20, "other": 20}
+    return content
 
 
 @contextmanager

@@ -26,6 +26,9 @@ from g6_resources.seams import QuoteSource, SinkError, Snapshot, SnapshotSink, S
 logger = logging.getLogger(__name__)
 
 REFERENCE_BEFORE_OPEN = timedelta(minutes=7)
+# Retries end after this share of the interval (and a second a call): what arrives later is the state of another
+# instant, and a gap that a candle heals is truer than a row that claims it.
+RETRY_SHARE = 0.25
 # Time kept free at the end of an interval, so that a slow snapshot never makes the next one late.
 MARGIN = timedelta(seconds=3)
 TOKEN_POLL_SECONDS = 10.0
@@ -149,20 +152,20 @@ class CaptureSession:
         state = load_state(self.state_file, self.lake, day)
         taker = SnapshotTaker(day=day, plan=self.plan, source=self.source, lake=self.lake, fence=self.fence)
         interval = timedelta(seconds=self.plan.conventions.interval_seconds)
+        calls = timedelta(seconds=taker.full_chain_calls)
         first = True
         for due in dues:
             if snapshot_name(due) in stored:
                 continue
             last = due == dues[-1]
-            ask_at = due - LAST_SNAPSHOT_LEAD - timedelta(seconds=taker.full_chain_calls) if last else due
+            ask_at = due - LAST_SNAPSHOT_LEAD - calls if last else due
             if self.clock.now() >= due + interval - MARGIN:
                 report.passed_over += 1
                 continue
             self.clock.wait_until(ask_at, self.beat)
             full = first or last or self._on_full_chain_beat(due)
-            taken = taker.take(
-                due, state, full=full, deadline=max(due, ask_at + interval) - MARGIN if not last else due
-            )
+            deadline = due if last else min(ask_at + interval * RETRY_SHARE + calls, due + interval - MARGIN)
+            taken = taker.take(due, state, full=full, deadline=deadline)
             self.beat()
             first = first and taken.snapshot is None
             self._count(taken, report)
