@@ -76,12 +76,14 @@ class Limiter:
             fcntl.flock(file, fcntl.LOCK_EX)
             now = self._clock.now()
             calls = _recent_calls(file, now, limit)
-            if len(calls) >= limit and (free_at := calls[-limit] + WINDOW + MARGIN) > now:
-                return free_at
+            free_at = calls[-limit] + WINDOW + MARGIN if len(calls) >= limit else now
+            if free_at <= now:
+                calls = [*calls, now][-limit:]
+            # Also when the call must wait: what was repaired must not be repaired again at a later instant.
             file.seek(0)
             file.truncate()
-            file.write(json.dumps([call.isoformat() for call in [*calls, now][-limit:]]))
-        return None
+            file.write(json.dumps([call.isoformat() for call in calls]))
+        return free_at if free_at > now else None
 
 
 def _recent_calls(file: TextIO, now: datetime, limit: int) -> list[datetime]:

@@ -64,7 +64,7 @@ def login(
     except OSError as error:
         raise LoginFailed(
             f"cannot wait for the login on {kite.callback_host}:{kite.callback_port} ({error.strerror}); stop what "
-            "uses the port, set another kite.callback_port (and register it with Kite), or use `g6 login --request-token`"
+            "uses it, set another kite.callback_port (and register it with Kite), or use `g6 login --request-token`"
         ) from error
     with server:
         # Kite sends `redirect_params` back to the callback: so the answer is known to belong to this very login.
