@@ -4,13 +4,15 @@ What the files hold and how they are named belongs to `lake`; another store is a
 """
 
 import errno
+import itertools
 import os
 import shutil
 from pathlib import Path
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_TEMPORARY = ".tmp"
+_STAGING = ".incoming"
 _LEFTOVER_SECONDS = 3600.0
+_NUMBERS = itertools.count()  # threads write files of the same name in different folders
 
 
 class LakeError(Exception):
@@ -24,9 +26,9 @@ class LakeFull(LakeError):
 class LocalStore:
     """A folder on a local disk; implements `LakeStore`.
 
-    A file is written under a hidden temporary name, flushed to the disk and renamed, then its folder is flushed: a
-    reader sees all of it or none, also after a power cut. Temporaries left by a killed process are never listed, and
-    those older than an hour are deleted when the store is opened.
+    A file is written in a hidden folder, flushed to the disk and renamed into place, then its folder is flushed: a
+    reader sees all of it or none, also after a power cut. What a killed process left in the hidden folder is never
+    listed, and deleted when the store is opened an hour or more later.
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ class LocalStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        self._staging = self.folder / _STAGING
         self.folder.mkdir(parents=True, exist_ok=True)
         self._sweep()
 
@@ -47,7 +50,7 @@ class LocalStore:
         LakeFull
             The disk, the quota or the file-size limit is exhausted.
         """
-        write_atomically(self.folder / path, data)
+        write_atomically(self.folder / path, data, staging=self._staging)
 
     def get(self, path: str) -> bytes:
         """Return a file's bytes; `FileNotFoundError` if there is none."""
@@ -87,7 +90,7 @@ class LocalStore:
         return str(self.folder / path)
 
     def _sweep(self) -> None:
-        leftovers = list(self.folder.glob(f"*/*/*/.*{_TEMPORARY}"))
+        leftovers = list(self._staging.iterdir()) if self._staging.is_dir() else []
         if not leftovers:
             return
         from g6_resources.clock import SystemTime  # readers of a lake need no calendar, hence no PyYAML
@@ -101,7 +104,7 @@ class LocalStore:
                 continue
 
 
-def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomically(target: Path, data: bytes, *, durable: bool = True, staging: Path | None = None) -> None:
     """Write a file under a hidden temporary name and rename it.
 
     Parameters
@@ -112,17 +115,20 @@ def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None
         The whole content.
     durable
         Flush file and folder to the disk, so that the file outlives a power cut.
+    staging
+        Folder on the same file system for the temporary; the target's own by default.
 
     Raises
     ------
     LakeFull
         The disk, the quota or the file-size limit is exhausted.
     """
-    temporary = target.parent / f".{target.name}.{os.getpid()}{_TEMPORARY}"
+    temporary = (staging or target.parent) / f".{target.name}.{os.getpid()}.{next(_NUMBERS)}.tmp"
     try:
         _write(temporary, target, data, durable)
     except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (temporary.parent, target.parent):
+            folder.mkdir(parents=True, exist_ok=True)
         try:
             _write(temporary, target, data, durable)
         except OSError as error:

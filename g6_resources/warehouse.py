@@ -6,7 +6,7 @@ truth is the lake. How analysts open it is in `g6.connection`.
 
 import fcntl
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -118,6 +118,7 @@ class Warehouse:
         layout = Layout(
             lake=lake.store.uri(""),
             current=str(self._root.current),
+            current_day=self._current_day(),
             generation_file=str(self._generation_file(generation)),
             sealed=sealed,
             unsealed=unsealed,
@@ -183,21 +184,27 @@ class Warehouse:
         latest = intervals[max(intervals)]
         last = max([*days, *intervals])
         rows: list[tuple[date, datetime, datetime, int]] = []
+        runs = _Runs()
         for day in sorted({*days, *(last + timedelta(days=n) for n in range(1, _AHEAD_DAYS + 1))}):
             session = self._calendar.on(day)
             if isinstance(session, Session):
                 interval = intervals.get(day, latest)
-                rows += [(day, first, end, interval) for first, end in _runs(session, interval)]
+                rows += [(day, first, end, interval) for first, end in runs.of(session, interval)]
         frame = pd.DataFrame(rows, columns=["trade_date", "first_due", "last_due", "interval_seconds"])
         connection.register("expected_rows", frame)
         connection.execute("INSERT INTO expected_sessions SELECT * FROM expected_rows")
         connection.unregister("expected_rows")
 
+    def _current_day(self) -> date | None:
+        current = str(self._root.current / "option_chain.parquet")
+        with duckdb.connect() as connection:
+            row = connection.execute("SELECT CAST(max(snapshot_at) AS DATE) FROM read_parquet(?)", [current]).fetchone()
+        return row[0] if row else None
+
     def _keep_expected(self, connection: duckdb.DuckDBPyConnection) -> None:
         if self._root.warehouse.exists():
             connection.execute(f"ATTACH {literal(str(self._root.warehouse))} AS before (READ_ONLY)")
             connection.execute("INSERT INTO expected_sessions SELECT * FROM before.expected_sessions")
-            connection.execute("DETACH before")
 
 
 _META = """
@@ -205,16 +212,26 @@ CREATE TABLE g6_meta AS SELECT {generation}::BIGINT AS generation,
   (current_timestamp AT TIME ZONE 'Asia/Kolkata')::TIMESTAMP AS made_at, {root}::VARCHAR AS root"""
 
 
-def _runs(session: Session, interval_seconds: int) -> Iterator[tuple[datetime, datetime]]:
+class _Runs:
     """Due times as unbroken runs (first, last): one, or one a part of a session with breaks."""
-    step = timedelta(seconds=interval_seconds)
-    first = last = None
-    for due in (time.replace(tzinfo=None) for time in session.due_times(interval_seconds)):
-        if first is None or last is None:
-            first = due
-        elif due - last != step:
-            yield first, last
-            first = due
-        last = due
-    if first is not None and last is not None:
-        yield first, last
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], list[tuple[timedelta, timedelta]]] = {}
+
+    def of(self, session: Session, interval_seconds: int) -> list[tuple[datetime, datetime]]:
+        opened = session.open
+        # A year has two or three shapes of session, and 385 instants each.
+        breaks = tuple((start - opened, end - opened) for start, end in session.breaks)
+        shape = (session.close - opened, breaks, interval_seconds)
+        if shape not in self._known:
+            dues = [due - opened for due in session.due_times(interval_seconds)]
+            step = timedelta(seconds=interval_seconds)
+            firsts = [
+                due for due, before in zip(dues, [None, *dues], strict=False) if before is None or due - before != step
+            ]
+            lasts = [
+                due for due, after in zip(dues, [*dues[1:], None], strict=True) if after is None or after - due != step
+            ]
+            self._known[shape] = list(zip(firsts, lasts, strict=True))
+        start = opened.replace(tzinfo=None)
+        return [(start + first, start + last) for first, last in self._known[shape]]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from g6_market.indices import FRONT, TAGS
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, Table
-from g6_resources.warehouse_views import HIVE, RHO, Layout, generation, literal, parquet
+from g6_resources.warehouse_views import HIVE, RHO, Layout, closed_files, generation, literal, parquet
 
 _STRADDLE = (
     "snapshot_at, underlying, expiry, forward, spot, atm_strike, straddle, spot_atm_strike, spot_straddle, "
@@ -38,14 +38,19 @@ ORDER BY strike, option_type""",
 
     latest = literal(layout.current.rstrip("/") + "/option_chain.parquet")
     current = f"read_parquet({latest}, hive_partitioning = false)"
-    # The current day is the last sealed one or a live one: its labels need no other day's files.
-    oldest = literal(min([*layout.unsealed, layout.last_sealed]))
+    # The latest snapshot is of the day it was of when this was generated, or of a live one.
+    labels = f"""(
+  SELECT * FROM {parquet(closed_files(EXPIRIES, layout, layout.current_day))}
+  UNION ALL BY NAME
+  SELECT * FROM {parquet(layout.live_pattern(EXPIRIES))} WHERE {layout.is_live("trade_date")}
+)"""
     today = f"(SELECT CAST(max(snapshot_at) AS DATE) FROM {current})"
     yield from _macro(
         "latest_chain(index_name, tag)",
-        f"""WITH {_wanted(f"(SELECT * FROM expiries WHERE trade_date >= {oldest} AND trade_date = {today})")}
+        f"""WITH {_wanted(f"(SELECT * FROM {labels} WHERE trade_date = {today})")}
 SELECT CAST(snapshot_at AS DATE) AS {chain} FROM {current}
 WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
+UNION ALL BY NAME {generation(layout)}
 ORDER BY strike, option_type""",
         "Option chain of one expiry at the latest snapshot: latest_chain('NIFTY', 'front')",
     )

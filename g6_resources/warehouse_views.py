@@ -28,6 +28,8 @@ class Layout:
     ----------
     lake, current
         Absolute addresses of the lake and of the folder of the latest snapshot.
+    current_day
+        Day of the latest snapshot, None before the first one.
     generation_file
         Absolute path of the zero-row file whose absence makes an outdated handle fail.
     sealed
@@ -38,6 +40,7 @@ class Layout:
 
     lake: str
     current: str
+    current_day: date | None
     generation_file: str
     sealed: Mapping[date, SealRecord]
     unsealed: Sequence[date]
@@ -119,12 +122,19 @@ def _stored_view(table: Table, layout: Layout) -> str:
     return f"CREATE VIEW {table.name} AS SELECT {', '.join(columns)} FROM (\n{union}\n)"
 
 
+def closed_files(table: Table, layout: Layout, day: date | None) -> list[str]:
+    """Return the addresses of a table's closed files of a day, after the one of no rows."""
+    record = layout.sealed.get(day) if day else None
+    names = record.files.get(table.name, {}) if record else {}
+    return [layout.sentinel(table), *(layout.address(closed_path(table.name, day, name)) for name in names if day)]
+
+
 def _closed_files(table: Table, layout: Layout) -> list[list[str]]:
     # DuckDB takes a list's columns from its first file: files with other columns are read in a branch of their own.
     now = schema_version(table)
     groups: dict[str, list[str]] = {now: [layout.sentinel(table)]}
     for day, record in sorted(layout.sealed.items()):
-        files = [layout.address(closed_path(table.name, day, name)) for name in record.files.get(table.name, {})]
+        _, *files = closed_files(table, layout, day)
         if files:
             groups.setdefault(record.schema.get(table.name, now), []).extend(files)
     return list(groups.values())

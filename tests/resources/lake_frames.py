@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from g6_market.calendar import TradingCalendar
 from g6_market.day import Conventions
 from g6_market.schema import (
     CONVENTIONS,
@@ -21,6 +22,7 @@ from g6_market.schema import (
 )
 from g6_resources.lake import Lake, LocalStore, snapshot_name
 
+CALENDAR = TradingCalendar.load()
 INDICES = ("BANKNIFTY", "NIFTY")
 OFFSETS = range(-2, 3)
 THURSDAY, FRIDAY = date(2026, 11, 19), date(2026, 11, 20)
@@ -83,7 +85,9 @@ def option_chain(day: date, number: int) -> pd.DataFrame:
                 "expiry": pd.to_datetime(pd.Series(expiry)),
                 "strike": strike,
                 "option_type": side,
-                "tradingsymbol": [f"{u}{e:%y%b}{k:.0f}{s}" for u, e, k, s in zip(underlying, expiry, strike, side, strict=True)],
+                "tradingsymbol": [
+                    f"{u}{e:%y%b}{k:.0f}{s}" for u, e, k, s in zip(underlying, expiry, strike, side, strict=True)
+                ],
                 "strike_offset": offset,
                 "spot_strike_offset": offset,
                 "last_price": price,
@@ -112,7 +116,9 @@ def option_chain(day: date, number: int) -> pd.DataFrame:
 
 def quotes(day: date, number: int) -> pd.DataFrame:
     chain = option_chain(day, number)
-    shared = chain[["snapshot_at", "underlying", "tradingsymbol", "expiry", "strike", "option_type", "last_price", "oi"]]
+    shared = chain[
+        ["snapshot_at", "underlying", "tradingsymbol", "expiry", "strike", "option_type", "last_price", "oi"]
+    ]
     return conform(
         shared.assign(
             received_at=chain["snapshot_at"] + pd.Timedelta("300ms"),
@@ -193,7 +199,9 @@ def overview(day: date, number: int) -> pd.DataFrame:
 
 
 def expiries(day: date) -> pd.DataFrame:
-    rows = [(underlying, tag, expiry) for underlying in INDICES for tag, expiry in zip(_TAGS, expiries_of(day), strict=True)]
+    rows = [
+        (underlying, tag, expiry) for underlying in INDICES for tag, expiry in zip(_TAGS, expiries_of(day), strict=True)
+    ]
     return conform(
         pd.DataFrame(
             {
