@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from g6_market.pricing import native
 from g6_market.pricing.columns import aligned
 
 
@@ -74,11 +75,9 @@ def price(
     ValueError
         If two columns differ in length.
     """
-    from g6_market.pricing.kernels import price_kernel  # numba takes 0.2 s to import
-
     columns = aligned(forward, strike, t_years, discount, volatility, is_call)
     result = np.empty(columns[0].size)
-    price_kernel(*columns, result)
+    native.run("price", result.size, *columns, result)
     return result
 
 
@@ -109,9 +108,7 @@ def greeks(
     ValueError
         If two columns differ in length.
     """
-    from g6_market.pricing.kernels import greeks_kernel  # numba takes 0.2 s to import
-
     columns = aligned(forward, strike, t_years, rate, volatility, is_call)
     results = [np.empty(columns[0].size) for _ in range(5)]
-    greeks_kernel(*columns, *results)
+    native.run("greeks", columns[0].size, *columns, *results, np.empty(native.SCRATCH))
     return Greeks(*results)

@@ -3,11 +3,12 @@
 The fall-back on the future of the same expiry is the chain's business: it knows the futures.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from g6_market.pricing import native
 from g6_market.pricing.columns import aligned, column
 
 FORWARD_SOURCES: tuple[str | None, ...] = (None, "parity_mid", "parity_last", "future")
@@ -87,8 +88,6 @@ def parity_forward(
     ValueError
         If columns differ in length, or chain_start does not run from 0 to n without falling.
     """
-    from g6_market.pricing.parity import parity_kernel  # numba takes 0.2 s to import
-
     starts = column(chain_start, np.int64)
     columns = aligned(strike, call_mid, put_mid, call_spread, put_spread, call_last, put_last)
     n, n_chains = columns[0].size, starts.size - 1
@@ -101,7 +100,8 @@ def parity_forward(
         pairs=np.empty(n_chains, np.int32),
         mad=np.empty(n_chains),
     )
-    parity_kernel(starts, *columns, years, rates, float(tick), result.forward, result.source, result.pairs, result.mad)
+    outputs = (getattr(result, field.name) for field in fields(result))
+    native.run("parity", n_chains, starts, *columns, years, rates, np.full(1, tick), *outputs, np.empty(native.SCRATCH))
     return result
 
 

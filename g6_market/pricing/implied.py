@@ -1,13 +1,13 @@
 """Implied volatility by Black-76, with the reason wherever there is none. Prices and spreads of whole legs: `legs`.
 
-The price less its intrinsic value is the price of the out-of-the-money option of the same strike; its logarithm, as a
-function of total volatility, is solved by third-order Householder steps from the normal model's answer (after
-P. Jaeckel, "Let's be rational", 2015). Two steps reach the last digits; the arithmetic is in `kernels`.
+The price less its intrinsic value is the price of the out-of-the-money option of the same strike; how its logarithm is
+solved for the volatility is told in `solver`.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from g6_market.pricing import native
 from g6_market.pricing.columns import aligned
 from g6_market.pricing.reasons import REASONS, Reason, reason_names
 
@@ -48,9 +48,7 @@ def implied_volatility(
     ValueError
         If two columns differ in length.
     """
-    from g6_market.pricing.kernels import implied_kernel  # numba takes 0.2 s to import
-
     columns = aligned(price, forward, strike, t_years, discount, is_call, tick)
     volatility, reason = np.empty(columns[0].size), np.empty(columns[0].size, np.int8)
-    implied_kernel(*columns, volatility, reason)
+    native.run("implied", reason.size, *columns, volatility, reason, np.empty(native.SCRATCH))
     return volatility, reason

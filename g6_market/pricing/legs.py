@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from g6_market.pricing import native
 from g6_market.pricing.columns import aligned, column
 
 
@@ -89,8 +90,6 @@ def price_legs(
     ValueError
         If columns differ in length, or a pair points outside them.
     """
-    from g6_market.pricing.kernels import legs_kernel  # numba takes 0.2 s to import
-
     columns = aligned(strike, is_call, bid, ask, last, traded, forward, t_years, rate, tick)
     n, pairs = columns[0].size, column(pair, np.int64)
     if pairs.shape != (n,) or (n and not -1 <= pairs.min() <= pairs.max() < n):
@@ -106,5 +105,6 @@ def price_legs(
         theta=np.empty(n),
         vega=np.empty(n),
     )
-    legs_kernel(*columns, pairs, *(getattr(result, field.name) for field in fields(result)))
+    outputs = (getattr(result, field.name) for field in fields(result))
+    native.run("legs", n, *columns, pairs, *outputs, np.empty(n, np.int8), np.empty(native.SCRATCH))
     return result

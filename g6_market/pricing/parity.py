@@ -1,94 +1,78 @@
-"""Compiled code of the put-call-parity forward. The rule and its reasons are documented in `forward`.
+"""The compiled kernel of the put-call-parity forward. The rule and its reasons are documented in `forward`.
 
-Import this module inside functions: importing numba takes 0.2 s.
+Like `kernels`, imported by `native` only. Columns are pointers to their first value; rows of a chain are first..end.
 """
 
 import math
 from typing import Any
 
 import numba as nb
-import numpy as np
+
+from g6_market.pricing import kernels
 
 _SIDE = 6  # strikes taken on each side of the centre, by rank
+_WINDOW = 2 * _SIDE + 1
 _LEAST_PAIRS = 3
-_NONE, _MID, _LAST = 0, 1, 2
+_NO_FORWARD, _MIDS, _LASTS = 0, 1, 2
 
 _inner: Any = nb.njit(error_model="numpy")
-_kernel: Any = nb.njit(error_model="numpy", cache=True, nogil=True)
+
+
+def compiled() -> dict[str, Any]:
+    """Compile the kernel; as `kernels.compiled`."""
+    return kernels.compiled(parity=_parity)
 
 
 @_inner
 def _is_sane(mid: float, spread: float, vega: float, tick: float) -> bool:
     # The millionth absorbs binary rounding of decimal prices.
-    return spread > 0.0 and (spread <= 2.0 * vega or spread <= 0.02 * mid or spread <= 2.0 * tick + 1e-6)
+    narrow = spread <= 2.0 * vega or spread <= 0.02 * mid or spread <= 2.0 * tick + 1e-6
+    return math.isfinite(mid) and spread > 0.0 and narrow
 
 
 @_inner
-def _sane_pairs(call: Any, put: Any, call_spread: Any, put_spread: Any, vega: Any, tick: float) -> Any:
-    sane = np.isfinite(call) & np.isfinite(put)
-    for i in range(call.size):
-        sane[i] = (
-            sane[i]
-            and _is_sane(call[i], call_spread[i], vega[i], tick)
-            and _is_sane(put[i], put_spread[i], vega[i], tick)
-        )
-    return sane
-
-
-@_inner
-def _weighted_median(values: Any, weights: Any, count: int) -> float:
-    order = np.argsort(values[:count])
-    half = 0.5 * weights[:count].sum()
-    reached = 0.0
-    for place in range(count):
-        reached += weights[order[place]]
-        if reached > half * (1.0 + 1e-12):
-            return values[order[place]]
-        if reached >= half * (1.0 - 1e-12):  # exactly between two values
-            return 0.5 * (values[order[place]] + values[order[min(place + 1, count - 1)]])
-    return math.nan
-
-
-@_inner
-def _seed(strike: Any, call: Any, put: Any, usable: Any) -> int:
-    best, seed = math.inf, -1
-    for i in range(strike.size):
-        away = abs(call[i] - put[i])
-        if usable[i] and away < best:
-            best, seed = away, i
-    return seed
-
-
-@_inner
-def _estimate(
-    centre: int, strike: Any, call: Any, put: Any, usable: Any, weight: Any, carry: float
-) -> tuple[float, int, float]:
-    values, weights = np.empty(2 * _SIDE + 1), np.empty(2 * _SIDE + 1)
-    count = 0
-    for i in range(max(centre - _SIDE, 0), min(centre + _SIDE + 1, strike.size)):
-        if usable[i]:
-            values[count] = strike[i] + carry * (call[i] - put[i])
-            weights[count] = weight[i]
-            count += 1
-    if count < _LEAST_PAIRS:
-        return math.nan, count, math.nan
-    forward = _weighted_median(values, weights, count)
-    for i in range(count):
-        values[i] = abs(values[i] - forward)
-    return forward, count, _weighted_median(values, weights, count)
-
-
-@_inner
-def _nearest(strike: Any, forward: float) -> int:
-    best = 0
-    for i in range(strike.size):
+def _nearest(strike: Any, first: int, end: int, forward: float) -> int:
+    best = first
+    for i in range(first, end):
         if abs(strike[i] - forward) < abs(strike[best] - forward):
             best = i
     return best
 
 
-@_kernel
-def parity_kernel(
+@_inner
+def _weighted_median(values: Any, count: int) -> float:
+    # Values with their weights _WINDOW places further; sorted here by insertion.
+    total = 0.0
+    for i in range(count):
+        value, weight = values[i], values[_WINDOW + i]
+        total += weight
+        place = i
+        while place > 0 and values[place - 1] > value:
+            values[place], values[_WINDOW + place] = values[place - 1], values[_WINDOW + place - 1]
+            place -= 1
+        values[place], values[_WINDOW + place] = value, weight
+    reached = 0.0
+    for i in range(count):
+        reached += values[_WINDOW + i]
+        if reached > 0.5 * total * (1.0 + 1e-12):
+            return values[i]
+        if reached >= 0.5 * total * (1.0 - 1e-12):  # exactly between two values
+            return 0.5 * (values[i] + values[min(i + 1, count - 1)])
+    return math.nan
+
+
+@_inner
+def _forward_and_mad(values: Any, count: int) -> tuple[float, float]:
+    if count < _LEAST_PAIRS:
+        return math.nan, math.nan
+    forward = _weighted_median(values, count)
+    for i in range(count):
+        values[i] = abs(values[i] - forward)
+    return forward, _weighted_median(values, count)
+
+
+def _parity(
+    chains: int,
     chain_start: Any,
     strike: Any,
     call_mid: Any,
@@ -99,42 +83,61 @@ def parity_kernel(
     put_last: Any,
     years: Any,
     rate: Any,
-    tick: float,
+    tick: Any,
     forward: Any,
     source: Any,
     pairs: Any,
     mad: Any,
+    values: Any,
 ) -> None:
-    """Fill the last four columns; see `forward.parity_forward`."""
-    for chain in range(years.size):
-        rows = slice(chain_start[chain], chain_start[chain + 1])
-        forward[chain], source[chain], pairs[chain], mad[chain] = math.nan, _NONE, 0, math.nan
+    for chain in range(chains):
+        first, end = chain_start[chain], chain_start[chain + 1]
+        forward[chain], source[chain], pairs[chain], mad[chain] = math.nan, _NO_FORWARD, 0, math.nan
         if not (years[chain] >= 0.0 and math.isfinite(rate[chain])):
             continue
-        k, mid_of_call, mid_of_put = strike[rows], call_mid[rows], put_mid[rows]
-        last_of_call, last_of_put = call_last[rows], put_last[rows]
-        width_of_call, width_of_put = call_spread[rows], put_spread[rows]
         carry, vega_per_strike = math.exp(rate[chain] * years[chain]), 0.004 * math.sqrt(years[chain])
-        lasts = np.isfinite(last_of_call) & np.isfinite(last_of_put)
-        weight, equal = (width_of_call + width_of_put) ** -2.0, np.ones(k.size)
-        # A wide book far from the money can have equal mids by chance, so sane pairs are asked first for the centre.
-        sane = _sane_pairs(mid_of_call, mid_of_put, width_of_call, width_of_put, vega_per_strike * k, tick)
-        centre = _seed(k, mid_of_call, mid_of_put, sane)
-        if centre < 0:
-            centre = _seed(k, mid_of_call, mid_of_put, np.isfinite(mid_of_call) & np.isfinite(mid_of_put))
-        if centre < 0:
-            centre = _seed(k, last_of_call, last_of_put, lasts)
+
+        # The centre: least |C - P| of sane mids, else of any, else of last prices. Sane ones first because a wide book
+        # far from the money can have equal mids by chance.
+        centre, best = -1, (3, math.inf)
+        for i in range(first, end):
+            vega = vega_per_strike * strike[i]
+            if _is_sane(call_mid[i], call_spread[i], vega, tick[0]) and _is_sane(
+                put_mid[i], put_spread[i], vega, tick[0]
+            ):
+                this = (0, abs(call_mid[i] - put_mid[i]))
+            elif math.isfinite(call_mid[i] - put_mid[i]):
+                this = (1, abs(call_mid[i] - put_mid[i]))
+            elif math.isfinite(call_last[i] - put_last[i]):
+                this = (2, abs(call_last[i] - put_last[i]))
+            else:
+                continue
+            if this < best:
+                centre, best = i, this
         if centre < 0:
             continue
+
         for _ in range(2):
-            vega = np.full(k.size, vega_per_strike * k[centre])
-            sane = _sane_pairs(mid_of_call, mid_of_put, width_of_call, width_of_put, vega, tick)
-            found, count, spread = _estimate(centre, k, mid_of_call, mid_of_put, sane, weight, carry)
-            found_source = _MID
+            low, high = max(centre - _SIDE, first), min(centre + _SIDE + 1, end)
+            vega = vega_per_strike * strike[centre]
+            found_source, count = _MIDS, 0
+            for i in range(low, high):
+                if _is_sane(call_mid[i], call_spread[i], vega, tick[0]) and _is_sane(
+                    put_mid[i], put_spread[i], vega, tick[0]
+                ):
+                    values[count] = strike[i] + carry * (call_mid[i] - put_mid[i])
+                    values[_WINDOW + count] = (call_spread[i] + put_spread[i]) ** -2.0
+                    count += 1
+            found, spread = _forward_and_mad(values, count)
             if math.isnan(found):
-                found, count, spread = _estimate(centre, k, last_of_call, last_of_put, lasts, equal, carry)
-                found_source = _LAST
+                found_source, count = _LASTS, 0
+                for i in range(low, high):
+                    if math.isfinite(call_last[i] - put_last[i]):
+                        values[count] = strike[i] + carry * (call_last[i] - put_last[i])
+                        values[_WINDOW + count] = 1.0
+                        count += 1
+                found, spread = _forward_and_mad(values, count)
             if math.isnan(found) or 0 < source[chain] < found_source:
                 break
             forward[chain], source[chain], pairs[chain], mad[chain] = found, found_source, count, spread
-            centre = _nearest(k, found)
+            centre = _nearest(strike, first, end, found)
