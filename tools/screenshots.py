@@ -10,6 +10,7 @@ import argparse
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -28,13 +29,27 @@ FLAGS = (
 SIZE = (1440, 900)
 PATIENCE_MS = 30_000
 
-# name -> (page, a text that is there once the page is drawn)
-PICTURES: dict[str, tuple[str, str]] = {
-    "asset-graph": ("/asset-groups", "option_chain"),
-    "partitions": ("/assets/NIFTY/option_chain?view=partitions", "this_week"),
-    "series-partitions": ("/assets/NIFTY/offset_series?view=partitions", "this_week.ATM"),
-    "live": ("/assets/NIFTY/live?view=events", "front straddle"),
-    "check": ("/assets/NIFTY/overview?view=checks", "checks"),
+# While one of these stands on a page, it is not drawn yet.
+BUSY = ("Loading", "fetching statuses")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page of the UI, a text that shows that it is drawn, and a text to click first."""
+
+    page: str
+    wait_for: str
+    click: str | None = None
+    size: tuple[int, int] = SIZE
+
+
+PICTURES: dict[str, Picture] = {
+    "asset-graph": Picture("/asset-groups", "MIDCPNIFTY"),
+    "index-graph": Picture("/locations/g6/asset-groups/NIFTY/lineage", "offset_series"),
+    "partitions": Picture("/assets/NIFTY/option_chain?view=partitions", "this_week"),
+    "series-partitions": Picture("/assets/NIFTY/offset_series?view=partitions", "this_week.ATM"),
+    "live": Picture("/assets/NIFTY/live?view=overview", "front straddle", click="Plots", size=(1440, 1700)),
+    "check": Picture("/assets/NIFTY/overview?view=checks", "Execution history", click="Failed"),
 }
 
 
@@ -67,6 +82,7 @@ def shot(
     path: Path,
     *,
     wait_for: str | None = None,
+    click: str | None = None,
     size: tuple[int, int] = SIZE,
     browser: Browser | None = None,
 ) -> None:
@@ -76,27 +92,36 @@ def shot(
     ----------
     wait_for
         A text that must be visible first; a page that never shows it is an error.
+    click
+        A text to click after that, for instance a row of a list.
     browser
         A running one; else one is started for this picture.
     """
     if browser is None:
         with chromium() as own:
-            shot(url, path, wait_for=wait_for, size=size, browser=own)
+            shot(url, path, wait_for=wait_for, click=click, size=size, browser=own)
         return
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, timezone_id="Asia/Kolkata")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     try:
-        page.goto(url, timeout=PATIENCE_MS)
+        page.goto(url)
         _settle(page, wait_for)
+        if click is not None:
+            page.get_by_text(click, exact=True).first.click()
+            _settle(page, wait_for)
         path.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=path)
     finally:
-        page.close()
+        context.close()
 
 
 def _settle(page: Page, wait_for: str | None) -> None:
     if wait_for is not None:
-        page.get_by_text(wait_for).first.wait_for(state="visible", timeout=PATIENCE_MS)
-    # Graphs are laid out and bars filled after their texts are there.
+        page.get_by_text(wait_for).first.wait_for(state="visible")
+    for text in BUSY:
+        page.get_by_text(text).first.wait_for(state="hidden")
+    # Graphs and plots are drawn after their texts are there.
     page.wait_for_timeout(2_000)
 
 
@@ -112,8 +137,10 @@ def main() -> None:
         parser.error(f"no picture is called {', '.join(sorted(unknown))}; there are {', '.join(PICTURES)}")
     with chromium() as browser:
         for name in arguments.name or PICTURES:
-            page, wait_for = PICTURES[name]
-            shot(arguments.url.rstrip("/") + page, arguments.folder / f"{name}.png", wait_for=wait_for, browser=browser)
+            picture = PICTURES[name]
+            url = arguments.url.rstrip("/") + picture.page
+            path = arguments.folder / f"{name}.png"
+            shot(url, path, wait_for=picture.wait_for, click=picture.click, size=picture.size, browser=browser)
 
 
 if __name__ == "__main__":

@@ -57,13 +57,6 @@ def test_two_processes_in_different_folders_share_one_instance(root: DataRoot, t
     assert list(here.iterdir()) == list(there.iterdir()) == []
 
 
-def test_worlds_do_not_see_each_others_runs(root: DataRoot, tmp_path: Path, run_python):
-    other = make_root(tmp_path / "data", "sim:8")
-    run_python(SHOW_STORAGE.format(mark="seven"), DAGSTER_HOME=str(root.dagster_home))
-    seen = run_python(SHOW_STORAGE.format(mark="eight"), DAGSTER_HOME=str(other.dagster_home))
-    assert seen == f"{other.dagster_home} ['eight']"
-
-
 @pytest.mark.slow
 def test_the_workspace_loads_from_any_folder(root: DataRoot, project: Path, tmp_path: Path):
     done = subprocess.run(
