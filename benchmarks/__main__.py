@@ -32,9 +32,7 @@ def checked(module: str, results: Iterable[Result]) -> list[Result]:
     rows: list[Result] = []
     for result in results:
         if set(result) != set(KEYS) or result["better"] not in ("lower", "higher"):
-            raise ValueError(
-                f"{module}: a result has just {', '.join(KEYS)}, better is lower or higher: {result}"
-            )
+            raise ValueError(f"{module}: a result has just {', '.join(KEYS)}, better is lower or higher: {result}")
         rows.append({key: result[key] for key in KEYS})
     return rows
 
