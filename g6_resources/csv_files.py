@@ -4,6 +4,7 @@
 day, rewritten whole from the sealed tables afterwards. They are a copy; the truth is the lake.
 """
 
+import errno
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ from g6_resources.text_columns import text_columns
 
 _STAMP_LENGTH = len("2026-11-20 09:16:00")
 _TAIL_BYTES = 8192
+_APPEND = os.O_WRONLY | os.O_APPEND
 _NEEDS_QUOTES = '[",\\r\\n]'
 
 # (frame, trade date) -> each row's file, relative to the base
@@ -63,7 +65,7 @@ class CsvSink:
                 self._append(file, line, OFFSET_SERIES)
             for file, line in _lines(snapshot.overview, OVERVIEW, _overview_files, day):
                 self._append(file, line, OVERVIEW)
-        except OSError as error:
+        except (OSError, LakeFull) as error:
             raise SinkError(
                 f"csv: {self._base} cannot be written ({error}); the seal writes the day's files"
             ) from error
@@ -120,10 +122,16 @@ class CsvSink:
         stamp = line[:_STAMP_LENGTH]
         if stamp <= last:
             return
-        descriptor = os.open(f"{self._base}/{file}", os.O_WRONLY | os.O_APPEND)
         try:
-            if os.write(descriptor, line) != len(line):
-                os.ftruncate(descriptor, os.fstat(descriptor).st_size - len(line))
+            descriptor = os.open(f"{self._base}/{file}", _APPEND)
+        except FileNotFoundError:  # somebody tidied up
+            self._resume(file, table)
+            descriptor = os.open(f"{self._base}/{file}", _APPEND)
+        try:
+            written = os.write(descriptor, line)
+            if written != len(line):
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+                raise OSError(errno.ENOSPC, "no space for a whole line")
         finally:
             os.close(descriptor)
         self._last[file] = stamp

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from g6_market.calendar import TradingCalendar
+from g6_market.calendar import IST, TradingCalendar
 from g6_market.day import Conventions
 from g6_market.schema import (
     CONVENTIONS,
     EXPIRIES,
     EXPIRY_OVERVIEW,
     INSTRUMENTS,
+    OFFSET_SERIES,
     OPTION_CHAIN,
     OVERVIEW,
     QUOTES,
@@ -21,6 +22,7 @@ from g6_market.schema import (
     conform,
 )
 from g6_resources.lake import Lake, LocalStore, snapshot_name
+from g6_resources.seams import Snapshot
 
 CALENDAR = TradingCalendar.load()
 INDICES = ("BANKNIFTY", "NIFTY")
@@ -260,3 +262,35 @@ def write_day(lake: Lake, day: date, count: int = 4, **conventions: object) -> N
 def as_captured(lake: Lake, day: date) -> dict[str, pd.DataFrame]:
     """A derivation that derives nothing: every table is sealed as it was captured."""
     return {}
+
+
+def series_rows(day: date, number: int) -> pd.DataFrame:
+    """`offset_series` of one snapshot."""
+    chain = option_chain(day, number)
+    key = ["snapshot_at", "underlying", "expiry", "strike_offset", "strike"]
+    sides = {"call": chain[chain["option_type"] == "CE"], "put": chain[chain["option_type"] == "PE"]}
+    names = [name.removeprefix("call_") for name in OFFSET_SERIES.names if name.startswith("call_")]
+    sources = {name: "iv_own" if name == "iv" else name for name in names}
+    rows = sides["call"][key].reset_index(drop=True)
+    for side, legs in sides.items():
+        for name, source in sources.items():
+            rows[f"{side}_{name}"] = legs[source].array
+    rows["expiry_tag"] = [_TAGS[expiries_of(day).index(expiry.date())] for expiry in rows["expiry"]]
+    rows["straddle"] = rows["call_price"] + rows["put_price"]
+    shared = sides["call"][["iv", "gamma", "forward", "spot"]].reset_index(drop=True)
+    rolled = number > 0 and number % 3 == 0
+    return conform(pd.concat([rows.assign(rolled=rolled), shared], axis=1), OFFSET_SERIES)
+
+
+def snapshot(day: date, number: int) -> Snapshot:
+    """Everything that a sink is told about one snapshot."""
+    return Snapshot(
+        trade_date=day,
+        due=due(day, number).replace(tzinfo=IST),
+        quotes=quotes(day, number),
+        snapshots=snapshots(day, number),
+        option_chain=option_chain(day, number),
+        expiry_overview=expiry_overview(day, number),
+        overview=overview(day, number),
+        offset_series=series_rows(day, number),
+    )

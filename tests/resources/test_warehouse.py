@@ -157,7 +157,8 @@ def test_the_offset_series_view_says_what_the_function_says(root: Root) -> None:
 def test_gaps_name_what_was_due_and_is_not_whole_up_to_the_last_snapshot(two_days: Root) -> None:
     rows = ask(
         two_days,
-        "SELECT DISTINCT strftime(snapshot_at, '%H:%M'), outcome, cause, missing_legs FROM gaps WHERE trade_date = ? ORDER BY 1",
+        "SELECT DISTINCT strftime(snapshot_at, '%H:%M'), outcome, cause, missing_legs FROM gaps "
+        "WHERE trade_date = ? ORDER BY 1",
         FRIDAY,
     )
     assert rows == [
@@ -214,7 +215,7 @@ def test_before_the_first_snapshot_and_on_a_day_without_data_there_is_no_chain(t
 
 
 def test_a_misspelt_tag_is_answered_with_those_there_are(two_days: Root) -> None:
-    with pytest.raises(duckdb.Error, match="no expiry thisweek: use front, this_week, .* or a date such as"):
+    with pytest.raises(duckdb.Error, match=r"no expiry thisweek: use front, this_week, .* or a date such as"):
         ask(two_days, "FROM chain('NIFTY', 'thisweek', '2026-11-19 12:00')")
 
 
