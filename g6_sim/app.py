@@ -206,7 +206,9 @@ class _Simulator:
             return HTMLResponse(f"<h1>Simulated login</h1><p>request_token: <code>{token}</code></p>")
         if urlsplit(target).hostname not in ("127.0.0.1", "localhost", "::1"):
             return HTMLResponse("<h1>The simulator redirects to this machine only.</h1>", status_code=400)
-        answer = urlencode({"action": "login", "type": "login", "status": "success", "request_token": token})
+        # What the app put into redirect_params comes back to it, as with Kite (its state travels there).
+        own = dict(parse_qsl(query.get("redirect_params", "")))
+        answer = urlencode({"action": "login", "type": "login", "status": "success", "request_token": token} | own)
         return RedirectResponse(f"{target}{'&' if urlsplit(target).query else '?'}{answer}", status_code=302)
 
     async def _create_session(self, request: Request) -> Response:

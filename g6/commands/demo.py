@@ -17,7 +17,7 @@ from g6_assets.jobs import SEAL_JOB, SESSION_JOB
 from g6_assets.session import SESSION_TAG
 from g6_market.calendar import Closed, Session
 from g6_market.indices import INDICES
-from g6_resources.clock import SystemTime, read_clock, write_clock
+from g6_resources.clock import SystemTime, clock_from, read_clock, write_clock
 from g6_resources.files import write_json
 from g6_resources.kite.token import write_token
 from g6_resources.resources import load_calendar
@@ -96,7 +96,11 @@ def simulator(root: DataRoot, config: SimConfig) -> Generator[SimServer]:
     with SimServer(config, own_process=True) as server:
         write_simulator(root, Simulator(url=server.url, api_key="simkey"))
         write_token(
-            root.token_file, access_token=config.access_token, user_id="SIM", api_key="simkey", made_at=_instant(root)
+            root.token_file,
+            access_token=config.access_token,
+            user_id="SIM",
+            api_key="simkey",
+            made_at=clock_from(root).now(),
         )
         yield server
 
@@ -150,7 +154,7 @@ def summary(root: DataRoot, day: date) -> None:
     console.print(f"files: {root.path}", soft_wrap=True)
     flag = f" --world {root.world.name}"
     console.print("try:")
-    for query in (
+    for query in (  # printed, never run
         "from latest_chain('NIFTY', 'front') where abs(strike_offset) <= 3",
         f"from straddle('NIFTY', 'front', '{day}')",
         "select snapshot_at, underlying, spot, pcr_oi, india_vix from overview order by 1 desc, 2 limit 12",
