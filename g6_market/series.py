@@ -59,7 +59,7 @@ def offset_series(
     expiry_overview: pd.DataFrame,
     day: TradingDay,
     previous: Mapping[tuple[str, str, int], float] | None = None,
-    strikes_each_side: int | None = None,
+    strikes_each_side: int | Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """Return table `offset_series` of one or more snapshots, ordered by index, label, offset and snapshot.
 
@@ -70,20 +70,25 @@ def offset_series(
     previous
         (index, label, offset) to the strike of the last row before these (`last_strikes`), where there is one.
     strikes_each_side
-        N of the offsets -N .. N; the day's by default.
+        N of the offsets -N .. N, for all indices or by index; the day's by default, also for an index left out.
 
     Notes
     -----
     An expiry with two labels appears under both. A side that was not captured is null; where neither was, there is no
     row. `rolled` is false in the first row of a day.
     """
-    width = day.conventions.strikes_each_side if strikes_each_side is None else strikes_each_side
+    own = strikes_each_side if isinstance(strikes_each_side, Mapping) else {}
+    common = strikes_each_side if isinstance(strikes_each_side, int) else day.conventions.strikes_each_side
+    widths = np.array([own.get(chain.underlying, common) for chain in day.chains])
+    width = int(widths.max(initial=0))
     column = "strike_offset" if day.conventions.atm_reference == "forward" else "spot_strike_offset"
     offset = floats(option_chain, column)
     rows = np.flatnonzero(np.abs(offset) <= width)
+    number = codes_of(option_chain["tradingsymbol"].take(rows), day.contracts.symbol_index)
+    within = np.abs(offset[rows]) <= widths[day.contracts.chain[number]]
+    rows, number = rows[within], number[within]
     if not len(rows):
         return empty_frame(OFFSET_SERIES)
-    number = codes_of(option_chain["tradingsymbol"].take(rows), day.contracts.symbol_index)
     at, snapshot = np.unique(instants(option_chain, "snapshot_at")[rows], return_inverse=True)
     shape = len(at), len(day.chains), 2 * width + 1
     cell = np.ravel_multi_index((snapshot, day.contracts.chain[number], (offset[rows] + width).astype(np.int64)), shape)

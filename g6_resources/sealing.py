@@ -176,7 +176,8 @@ def replace_index_files(
     for name, frame in derived.items():
         lake.write_closed(name, trade_date, underlying, frame)
         files[name][underlying] = len(frame)
-    lake.commit(replace(record, files=files))
+    if files != record.files:
+        lake.commit(replace(record, files=files))
     if swap is not None and any(underlying not in record.files[name] for name in derived):
         swap()
     return {name: len(frame) for name, frame in derived.items()}

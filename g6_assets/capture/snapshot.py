@@ -111,7 +111,8 @@ class SnapshotTaker:
             return Taken(due, None, rows, dead)
         derived = derive(quotes, rows, self._day, state.totals)
         self._store_derived(due, name, derived)
-        series = offset_series(derived.option_chain, derived.expiry_overview, self._day, state.strikes)
+        widths = self._plan.strikes_each_side
+        series = offset_series(derived.option_chain, derived.expiry_overview, self._day, state.strikes, widths)
         self._remember(state, quotes, derived, series)
         snapshot = Snapshot(
             trade_date=due.date(),
