@@ -76,6 +76,11 @@ def run(kernel: str, rows: int, *columns: NDArray[Any]) -> None:
     _functions()[kernel](rows, *(column.ctypes.data for column in columns))
 
 
+def prepare() -> None:
+    """Compile now, if needed, what the first pricing of a new installation would wait about ten seconds for."""
+    _functions()
+
+
 @functools.cache
 def _functions() -> dict[str, Callable[..., None]]:
     import llvmlite.binding as llvm
@@ -102,8 +107,9 @@ def _link(llvm: Any, target: Any, machine_code: bytes) -> dict[str, Callable[...
         builder.import_symbol(symbol, unused)
     for kernel in SIGNATURES:
         builder.export_symbol(_symbol(kernel))
-    library = builder.link(llvm.create_lljit_compiler(target), "g6_pricing")
-    return {kernel: _callable(kernel, library[_symbol(kernel)], library) for kernel in SIGNATURES}
+    linker = llvm.create_lljit_compiler(target, suppress_errors=True)  # they are raised, so need not be printed too
+    library = builder.link(linker, "g6_pricing")
+    return {kernel: _callable(kernel, library[_symbol(kernel)], (linker, library)) for kernel in SIGNATURES}
 
 
 def _compile(llvm: Any, target: Any, name: str) -> dict[str, Callable[..., None]]:
@@ -147,6 +153,7 @@ def _store(name: str, machine_code: bytes) -> None:
 def _folders() -> Iterator[Path]:
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(chosen)
+        return
     yield Path(__file__).parent / "__pycache__"
     user = os.environ.get("XDG_CACHE_HOME")
     try:

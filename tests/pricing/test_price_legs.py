@@ -142,6 +142,7 @@ def test_a_one_sided_book_without_a_trade_is_stale_and_crossed_books_are_wide():
     assert reasons(one_sided) == ["stale", "stale"]
     fair = strike_pair()
     crossed = price_legs(**strike_pair(bid=fair["ask"], ask=fair["bid"], traded=nobody))
+    assert crossed.price_source.tolist() == [0, 0]
     assert reasons(crossed) == ["wide_spread", "wide_spread"]
     assert np.isnan(crossed.price).all()
 
