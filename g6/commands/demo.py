@@ -20,6 +20,7 @@ from g6_market.indices import INDICES
 from g6_resources.clock import SystemTime, clock_from, read_clock, write_clock
 from g6_resources.files import write_json
 from g6_resources.kite.token import write_token
+from g6_resources.lake import Lake, LocalStore
 from g6_resources.resources import load_calendar
 from g6_resources.settings import ConfigFile, Settings, load_settings
 from g6_resources.world import DataRoot, World, make_root
@@ -59,10 +60,13 @@ def run_demo(*, seed: int, replay: Path | None, day: date | None) -> None:
     config = SimConfig(seed=seed, trade_date=day, replay=replay, enforce_limits=replay is None)
     with simulator(root, config), _progress(root, today) as show:
         show("session")
-        run_job(root, settings, SESSION_JOB, day, {SESSION_TAG: day.isoformat()})
+        session = run_job(root, settings, SESSION_JOB, day, {SESSION_TAG: day.isoformat()})
         _advance(root, today.close + SEALED_AFTER)
-        show("seal")
-        run_job(root, settings, SEAL_JOB, day)
+        if Lake(LocalStore(root.lake)).seal_record(day) is None:
+            show("seal")
+            run_job(root, settings, SEAL_JOB, day)
+    (said,) = session.asset_materializations_for_node("quotes")[-1:]
+    console.print(f"session: {said.metadata['result'].value}")
     summary(root, day)
 
 
