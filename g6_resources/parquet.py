@@ -130,6 +130,7 @@ def _sealed_options(table: Table) -> dict[str, Any]:
     split = [c.name for c in table.columns if c.kind in _FLOATS and not c.dictionary]
     return {
         "compression": "zstd",
+        "compression_level": 9,  # 6 % less than the default for half a second a day, read as fast
         "use_dictionary": dictionary,
         "column_encoding": dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
         # Minimum and maximum serve pruning by key; on prices and greeks they would only make the footer larger.

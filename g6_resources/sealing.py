@@ -23,6 +23,7 @@ from g6_market.schema import (
     OPTION_CHAIN,
     OVERVIEW,
     QUOTES,
+    REFERENCE,
     SNAPSHOTS,
     STORED_TABLES,
     Table,
@@ -126,13 +127,15 @@ def derive_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> dict[
 
 
 def trading_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> TradingDay:
-    """Return a stored day as it was when it was captured: its own conventions, contracts and expiry labels."""
+    """Return a stored day as it was when it was captured: its conventions, contracts, expiry labels and reference."""
+    reference = lake.read(REFERENCE, trade_date)
     return TradingDay(
         calendar.session(trade_date),
         Conventions.from_frame(lake.read(CONVENTIONS, trade_date)),
         lake.read(INSTRUMENTS, trade_date),
         lake.read(EXPIRIES, trade_date),
         calendar,
+        None if reference.empty else reference,
     )
 
 

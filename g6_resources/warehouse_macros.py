@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from g6_market.indices import FRONT, TAGS
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, Table
-from g6_resources.warehouse_views import HIVE, RHO, Layout, closed_files, generation, literal, parquet
+from g6_resources.warehouse_views import HIVE, RHO, Layout, closed_files, generation, literal, no_rows, parquet
 
 _STRADDLE = (
     "snapshot_at, underlying, expiry, forward, spot, atm_strike, straddle, spot_atm_strike, spot_straddle, "
@@ -40,6 +40,8 @@ ORDER BY strike, option_type""",
     current = f"read_parquet({latest}, hive_partitioning = false)"
     # The latest snapshot is of the day it was of when this was generated, or of a live one.
     labels = f"""(
+  {no_rows(EXPIRIES)}
+  UNION ALL BY NAME
   SELECT * FROM {parquet(closed_files(EXPIRIES, layout, layout.current_day))}
   UNION ALL BY NAME
   SELECT * FROM {parquet(layout.live_pattern(EXPIRIES))} WHERE {layout.is_live("trade_date")}
@@ -91,11 +93,12 @@ def _day_rows(table: Table, layout: Layout, day: str, index: str | None) -> str:
     # One text literal, since hundreds of small ones take longer to plan than the query to run.
     sealed = f"contains({literal('|' + '|'.join(known) + '|')}, '|' || {key} || '|')"
     folder = layout.address(f"{table.name}/closed/trade_date=").replace("'", "''")
-    closed = f"[{literal(layout.sentinel(table))}, '{folder}' || {day} || '/{name}.parquet']"
-    live = f"[{literal(layout.live_pattern(table))}]"
-    # By name only where it is cheap, within two closed files: the older one may lack a column of today's.
+    closed = f"'{folder}' || {day} || '/{name}.parquet'"
+    live = literal(layout.live_pattern(table))
     return f"""(
-  SELECT * FROM read_parquet(CASE WHEN {sealed} THEN {closed} ELSE {live} END, {HIVE}, union_by_name = {sealed})
+  {no_rows(table)}
+  UNION ALL BY NAME
+  SELECT * FROM read_parquet(CASE WHEN {sealed} THEN {closed} ELSE {live} END, {HIVE})
   WHERE trade_date = {day} AND ({sealed} OR {layout.is_live("trade_date")}))"""
 
 

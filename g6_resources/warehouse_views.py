@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from g6_market.schema import OFFSET_SERIES, OPTION_CHAIN, STORED_TABLES, Table
+from g6_market.schema.columns import KINDS
 from g6_resources.lake import SENTINEL, SealRecord, closed_path
 from g6_resources.parquet import schema_version
 
@@ -83,6 +84,12 @@ def parquet(files: str | Iterable[str]) -> str:
     return f"read_parquet([{', '.join(literal(file) for file in files)}], {HIVE})"
 
 
+def no_rows(table: Table) -> str:
+    """Return a branch of no rows that has every column of a table: files from before a column was added lack it."""
+    nulls = [f"CAST(NULL AS {KINDS[column.kind][2]}) AS {column.name}" for column in table.columns]
+    return f"SELECT CAST(NULL AS DATE) AS trade_date, {', '.join(nulls)} WHERE false"
+
+
 def generation(layout: Layout) -> str:
     """Return the branch of no rows that ties a query to its generation.
 
@@ -115,7 +122,7 @@ def column_comments(table: Table) -> dict[str, str]:
 
 def _stored_view(table: Table, layout: Layout) -> str:
     columns = ["trade_date", *table.names, *([RHO] if table is OPTION_CHAIN else [])]
-    branches = [f"SELECT * FROM {parquet(files)}" for files in _closed_files(table, layout)]
+    branches = [no_rows(table), *(f"SELECT * FROM {parquet(files)}" for files in _closed_files(table, layout))]
     branches.append(f"SELECT * FROM {parquet(layout.live_pattern(table))} WHERE {layout.is_live('trade_date')}")
     branches.append(generation(layout))
     union = "\nUNION ALL BY NAME\n".join(branches)

@@ -13,6 +13,8 @@ import pytest
 
 import g6
 from g6.connection import G6Connection
+from g6_market.schema import OPTION_CHAIN, Table
+from g6_resources.parquet import encode, to_arrow
 from g6_resources.sealing import seal_day
 from g6_resources.warehouse import Warehouse
 from g6_resources.world import DataRoot, WorldError, make_root
@@ -137,6 +139,20 @@ def visit(project: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_a_moved_folder_that_may_only_be_read_answers_from_private_views(
     open_day: DataRoot, project: Path, tmp_path: Path
 ) -> None:
+    shutil.move(open_day.path, tmp_path / "moved")
+    done = visit(project, tmp_path / "moved")
+    assert (done.returncode, done.stdout.split()) == (0, [str(2 * LEGS), "1"]), done.stderr
+
+
+def test_a_read_only_folder_of_an_older_release_answers_with_nulls_for_newer_columns(
+    open_day: DataRoot, project: Path, tmp_path: Path
+) -> None:
+    """Its files of no rows cannot be brought up to date by somebody who may only read."""
+    older = Table(OPTION_CHAIN.name, "", OPTION_CHAIN.columns[:-2], OPTION_CHAIN.key, OPTION_CHAIN.sort)
+    chain = made.option_chain(FRIDAY, 0)[list(older.names)]
+    for path in open_day.lake.glob("option_chain/*/*/*.parquet"):
+        rows = chain.head(0) if path.stem == "schema" else chain
+        path.write_bytes(encode(to_arrow(rows, older), older, sealed=False))
     shutil.move(open_day.path, tmp_path / "moved")
     done = visit(project, tmp_path / "moved")
     assert (done.returncode, done.stdout.split()) == (0, [str(2 * LEGS), "1"]), done.stderr
