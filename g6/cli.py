@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+
+from g6.errors import CommandError, message_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +21,7 @@ warehouse_app = typer.Typer(no_args_is_help=True, help="The views of g6.duckdb."
 app.add_typer(session_app, name="session")
 app.add_typer(warehouse_app, name="warehouse")
 
+LARGEST_SEED = 2**31 - 1
 World = Annotated[
     str | None, typer.Option(help="World to work on: live, sim:42, replay:NAME. Default: live, else the newest made.")
 ]
@@ -25,18 +29,19 @@ World = Annotated[
 
 def main() -> None:
     """Run the command line; a known error is one message on standard error and exit code 2."""
-    from g6.errors import KNOWN_ERRORS
-
     try:
         app()
-    except KNOWN_ERRORS as error:
-        Console(stderr=True).print(f"[red]g6:[/red] {error}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+    except Exception as error:
+        message = message_of(error)
+        if message is None:
+            raise
+        Console(stderr=True).print("[red]g6:[/red]", escape(message), highlight=False, soft_wrap=True)
+        sys.exit(getattr(error, "exit_code", 2))
 
 
 @app.command()
 def demo(
-    seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the simulated market.")] = 42,
     replay: Annotated[Path | None, typer.Option(help="Folder of a recorded day to serve instead of the model.")] = None,
     day: Annotated[
         str | None, typer.Option("--date", help="Trading date, YYYY-MM-DD. Default: the latest that is over.")
@@ -45,14 +50,17 @@ def demo(
     """Run a whole trading day against the simulator through Dagster into DuckDB, in a world of its own."""
     from g6.commands.demo import run_demo
 
-    run_demo(seed=seed, replay=replay, day=_date(day))
+    run_demo(seed=seed, replay=replay, day=_date(day, "--date") if day else None)
 
 
 @app.command()
 def dev(
     world: World = None,
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
-    seed: Annotated[int | None, typer.Option(help="Seed of the simulated market; a fresh one unless given.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, help="Seed of the simulated market; a fresh one unless given."),
+    ] = None,
     at: Annotated[str, typer.Option(help="Market time at the start, HH:MM:SS.")] = "09:13:30",
 ) -> None:
     """Start the Dagster UI with sensors, and a simulated market that is open now (or Kite, if KITE_API_KEY is set)."""
@@ -87,7 +95,7 @@ def login(
 @app.command()
 def sim(
     port: Annotated[int, typer.Option(help="Port on loopback.")] = 8900,
-    seed: Annotated[int, typer.Option(help="Seed of the market.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the market.")] = 42,
     day: Annotated[str | None, typer.Option("--date", help="Trading date, YYYY-MM-DD.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Folder of a recorded day to serve.")] = None,
     at: Annotated[
@@ -97,7 +105,7 @@ def sim(
     """Start the Kite Connect simulator on loopback."""
     from g6.commands.sim import run_sim
 
-    run_sim(port=port, seed=seed, day=_date(day), replay=replay, at=at)
+    run_sim(port=port, seed=seed, day=_date(day, "--date") if day else None, replay=replay, at=at)
 
 
 @app.command()
@@ -128,7 +136,7 @@ def seal(
     """Seal a closed day through its Dagster job (the sensor does this after the close)."""
     from g6.commands.operate import run_seal
 
-    run_seal(_date(day), world)
+    run_seal(_date(day, "day"), world)
 
 
 @session_app.command()
@@ -147,10 +155,8 @@ def rebuild(world: World = None) -> None:
     run_rebuild(world)
 
 
-def _date(text: str | None) -> date | None:
-    if text is None:
-        return None
+def _date(text: str, name: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date; write it as YYYY-MM-DD, e.g. 2026-11-20") from None
+        raise CommandError(f"{name} {text!r} is no date; write it as YYYY-MM-DD, e.g. 2026-11-20") from None

@@ -170,10 +170,7 @@ def make_root(data_dir: Path, world: World | str, **extra: Any) -> DataRoot:
     if root.world_file.exists():
         known = _read_world(root.path)
         if known["world"] != world.name:
-            raise WorldError(
-                f"{root.path} holds the world {known['world']!r}, not {world.name!r}; a data root holds one world. "
-                "Choose another data_dir, or move that folder away"
-            )
+            raise _other_world(root.path, known["world"], world.name)
     root.path.mkdir(parents=True, exist_ok=True)
     root.state.mkdir(mode=0o700, exist_ok=True)
     for folder in (root.lake, root.generations, root.current, root.cache, root.dagster_home):
@@ -211,7 +208,10 @@ def find_root(data_dir: Path, world: str | None = None) -> DataRoot:
         path = data_dir / World(world).folder
         if not (path / WORLD_FILE).is_file():
             raise WorldError(f"there is no world {world!r} in {data_dir.absolute()}; {_worlds_here(data_dir)}")
-        return open_root(path)
+        root = open_root(path)
+        if root.world.name != world:
+            raise _other_world(root.path, root.world.name, world)
+        return root
     roots = [open_root(file.parent) for file in sorted(data_dir.glob(f"*/{WORLD_FILE}"))]
     if not roots:
         raise WorldError(
@@ -219,6 +219,13 @@ def find_root(data_dir: Path, world: str | None = None) -> DataRoot:
             "collect the live market"
         )
     return max(roots, key=lambda root: (root.world.kind == "live", root.made_at()))
+
+
+def _other_world(path: Path, holds: str, asked: str) -> WorldError:
+    return WorldError(
+        f"{path} holds the world {holds!r}, not {asked!r}; a data root holds one world. "
+        "Choose another data_dir, or move that folder away"
+    )
 
 
 def _worlds_here(data_dir: Path) -> str:

@@ -11,13 +11,13 @@ import pandas as pd
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from g6.errors import CommandError
+from g6.errors import CommandError, Interrupted
 from g6.runtime import console, run_job, settings_of
 from g6_assets.jobs import SEAL_JOB, SESSION_JOB
 from g6_assets.session import SESSION_TAG
 from g6_market.calendar import Closed, Session
 from g6_market.indices import INDICES
-from g6_resources.clock import SystemTime, clock_from, read_clock, write_clock
+from g6_resources.clock import SystemTime, clock_from, read_clock, tell_simulator, write_clock
 from g6_resources.files import write_json
 from g6_resources.kite.token import write_token
 from g6_resources.lake import Lake, LocalStore
@@ -29,6 +29,7 @@ from g6_sim.server import SimConfig, SimServer
 
 OPENS_BEFORE = timedelta(minutes=20)
 SEALED_AFTER = timedelta(minutes=6)
+_LAYOUTS = "name one of <INDEX>_<YYYYMMDD>.parquet files, or the lake folder of a G6 world"
 
 
 def latest_day() -> date:
@@ -40,34 +41,41 @@ def run_demo(*, seed: int, replay: Path | None, day: date | None) -> None:
     """Run the day and print what landed."""
     settings = settings_of()
     calendar = load_calendar(settings)
-    if replay is not None and not replay.is_dir():
-        raise CommandError(
-            f"--replay {replay}: there is no such folder; name one that holds <INDEX>_<YYYYMMDD>.parquet files"
-        )
-    if replay is not None and day is None:
-        raise CommandError(f"--replay needs the day to serve: --date with one of {', '.join(recorded_days(replay))}")
+    if replay is not None:
+        day = _replay_day(replay, day)
     day = day or latest_day()
     today = calendar.on(day)
     if isinstance(today, Closed):
-        console.print(f"{day}: market closed: {today.reason}. Nothing was stored.")
+        console.print(f"{day}: market closed: {today.reason}. Nothing was stored.", soft_wrap=True)
         return
     if today.close >= SystemTime().now():
         raise CommandError(f"--date {day}: that session is not over; the latest that is over is {latest_day()}")
-    world = World(f"replay:{replay.resolve().name}" if replay is not None else f"sim:{seed}")
+    world = World(f"replay:{_dataset(replay)}" if replay is not None else f"sim:{seed}")
     root = make_world(settings, world, today, recorded_indices(replay, day) if replay is not None else None)
     settings = settings_of(root)
-    console.print(f"A whole session of [bold]{day:%A %Y-%m-%d}[/bold] in the world {world.name}")
+    console.print(f"A whole session of [bold]{day:%A %Y-%m-%d}[/bold] in the world {world.name}", soft_wrap=True)
     config = SimConfig(seed=seed, trade_date=day, replay=replay, enforce_limits=replay is None)
-    with simulator(root, config), _progress(root, today) as show:
+    try:
+        said = _run_day(root, settings, today, config)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted at {_instant(root):%H:%M} of {day}; what was captured is kept, and the same command goes on"
+        ) from None
+    console.print(f"session: {said}")
+    summary(root, day)
+
+
+def _run_day(root: DataRoot, settings: Settings, today: Session, config: SimConfig) -> str:
+    """Run session and seal, and return what the session says it did."""
+    day = today.trade_date
+    with _progress(root, today) as show, simulator(root, config):
         show("session")
         session = run_job(root, settings, SESSION_JOB, day, {SESSION_TAG: day.isoformat()})
         _advance(root, today.close + SEALED_AFTER)
-        if Lake(LocalStore(root.lake)).seal_record(day) is None:
+        if not _is_sealed(root, day):
             show("seal")
             run_job(root, settings, SEAL_JOB, day)
-    (said,) = session.asset_materializations_for_node("quotes")[-1:]
-    console.print(f"session: {said.metadata['result'].value}")
-    summary(root, day)
+    return str(session.asset_materializations_for_node("quotes")[-1].metadata["result"].value)
 
 
 def make_world(settings: Settings, world: World, session: Session, indices: list[str] | None) -> DataRoot:
@@ -77,6 +85,11 @@ def make_world(settings: Settings, world: World, session: Session, indices: list
     start = session.open - OPENS_BEFORE
     if not root.clock_file.exists() or _instant(root) < start:
         write_clock(root.clock_file, "driven", now=start)
+    elif _instant(root).date() > session.trade_date and not _is_sealed(root, session.trade_date):
+        raise CommandError(
+            f"--date {session.trade_date}: the world {world.name} has got to {_instant(root):%Y-%m-%d} already, and "
+            "a market does not go back; choose another --seed, or move its folder away: " + str(root.path)
+        )
     if indices is not None:
         write_json(root.path / "g6_config.json", _replay_settings(settings, indices), mode=0o644)
     return root
@@ -98,6 +111,9 @@ def _replay_settings(settings: Settings, indices: list[str]) -> dict[str, Any]:
 def simulator(root: DataRoot, config: SimConfig) -> Generator[SimServer]:
     """Serve the world's market while the context lasts, with a session token that it accepts."""
     with SimServer(config, own_process=True) as server:
+        if config.mode == "driven":
+            # It starts in the morning; a world that was interrupted stands later.
+            tell_simulator(server.url)(clock_from(root).now())
         write_simulator(root, Simulator(url=server.url, api_key="simkey"))
         write_token(
             root.token_file,
@@ -110,19 +126,39 @@ def simulator(root: DataRoot, config: SimConfig) -> Generator[SimServer]:
 
 
 def recorded_days(replay: Path) -> list[str]:
-    """Return the dates of which a replay folder holds files."""
-    stamps = {path.stem.split("_")[-1] for path in replay.glob("*_*.parquet")}
-    return sorted(f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:]}" for stamp in stamps)
+    """Return the dates of which a replay folder holds files: NSE chains, or quotes of a G6 lake."""
+    stamps = {path.stem.rpartition("_")[2] for path in replay.glob("*_????????.parquet")}
+    days = {f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:]}" for stamp in stamps}
+    return sorted(days | {path.name.partition("=")[2] for path in replay.glob("quotes/closed/trade_date=2*")})
 
 
 def recorded_indices(replay: Path, day: date) -> list[str]:
     """Return the indices that a replay folder holds for a day."""
-    names = [name for name in INDICES if (replay / f"{name}_{day:%Y%m%d}.parquet").is_file()]
-    if not names:
-        raise CommandError(
-            f"--date {day}: {replay} holds no file of that day; it holds {', '.join(recorded_days(replay))}"
-        )
-    return names
+    lake = replay / "quotes" / "closed" / f"trade_date={day}"
+    return [
+        name
+        for name in INDICES
+        if (replay / f"{name}_{day:%Y%m%d}.parquet").is_file() or (lake / f"{name}.parquet").is_file()
+    ]
+
+
+def _replay_day(replay: Path, day: date | None) -> date:
+    """Return the day to serve, refusing a folder that has nothing of it."""
+    if not replay.is_dir():
+        raise CommandError(f"--replay {replay}: there is no such folder; {_LAYOUTS}")
+    days = recorded_days(replay)
+    if not days:
+        raise CommandError(f"--replay {replay}: that folder holds no recorded day; {_LAYOUTS}")
+    if day is None:
+        raise CommandError(f"--replay needs the day to serve: --date with one of {', '.join(days)}")
+    if day.isoformat() not in days or not recorded_indices(replay, day):
+        raise CommandError(f"--date {day}: {replay} holds nothing of that day; it holds {', '.join(days)}")
+    return day
+
+
+def _dataset(replay: Path) -> str:
+    folder = replay.resolve()
+    return folder.parent.name if folder.name == "lake" else folder.name
 
 
 def summary(root: DataRoot, day: date) -> None:
@@ -154,7 +190,7 @@ def summary(root: DataRoot, day: date) -> None:
             _or_blank(row.spot, ",.2f"), _or_blank(row.pcr, ".3f"),
         )  # fmt: skip
     console.print(table)
-    console.print(f"gaps: {int(gaps['n'][0])} (index, instant) pairs; [bold]select * from gaps[/bold] says why")
+    console.print(f"gaps: {int(gaps['n'][0])} (index, instant) pairs; the view gaps says why")
     console.print(f"files: {root.path}", soft_wrap=True)
     flag = f" --world {root.world.name}"
     console.print("try:")
@@ -194,8 +230,18 @@ def _or_blank(value: Any, form: str) -> str:
     return "" if pd.isna(value) else format(value, form)
 
 
+def _is_sealed(root: DataRoot, day: date) -> bool:
+    return Lake(LocalStore(root.lake)).seal_record(day) is not None
+
+
 def _instant(root: DataRoot) -> datetime:
-    return datetime.fromisoformat(str(read_clock(root.clock_file)["now"]))
+    """Return where a demo's clock stands; a clock that runs by itself is no demo's."""
+    state = read_clock(root.clock_file)
+    if state["mode"] != "driven":
+        raise CommandError(
+            f"the world {root.world.name} was made by `g6 dev` and its clock runs by itself; choose another --seed"
+        )
+    return datetime.fromisoformat(str(state["now"]))
 
 
 def _advance(root: DataRoot, to: datetime) -> None:

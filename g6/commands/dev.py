@@ -1,12 +1,13 @@
 """`g6 dev` and `g6 ui`: Dagster's pages for one world, with or without a running market."""
 
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from g6.commands.demo import simulator
 from g6.errors import CommandError
 from g6.runtime import PROJECT, console, environment, open_world, settings_of
 from g6_market.calendar import IST
-from g6_resources.clock import SystemTime, write_clock
+from g6_resources.clock import SystemTime, clock_from, write_clock
+from g6_resources.kite.token import credentials_from
 from g6_resources.resources import load_calendar
 from g6_resources.settings import Settings
 from g6_resources.world import DataRoot, World, make_root
 from g6_sim.server import SimConfig
+
+# A session that is interrupted stores its last snapshot and gives its lock back; Dagster's own exit takes longer.
+GRACE_SECONDS = 20.0
 
 
 def run_dev(*, world: str | None, port: int, seed: int | None, at: str) -> None:
@@ -26,6 +31,7 @@ def run_dev(*, world: str | None, port: int, seed: int | None, at: str) -> None:
     _require_free(port)
     settings = settings_of()
     if world == "live" or (world is None and settings.secrets.kite_api_key):
+        credentials_from(settings.secrets)
         root = make_root(settings.data_path, World("live"))
         console.print(
             "Kite is the source: `g6 login` once a day, before the open or at any time after", highlight=False
@@ -46,16 +52,28 @@ def run_dev(*, world: str | None, port: int, seed: int | None, at: str) -> None:
 
 
 def make_shifted_world(settings: Settings, world: World, at: str) -> tuple[DataRoot, date, timedelta]:
-    """Make a world whose market clock stands at `at` of the latest regular day now, and runs at real speed."""
-    day = load_calendar(settings).latest_completed(SystemTime().now()).trade_date
+    """Make a world whose market clock stands at `at` of the latest regular day now, and runs at real speed.
+
+    A world that is there already and within that day goes on where its clock stands, since a market does not go back.
+    """
+    session = load_calendar(settings).latest_completed(SystemTime().now())
+    day = session.trade_date
     try:
         start = datetime.combine(day, datetime.strptime(at, "%H:%M:%S").time(), IST)  # noqa: DTZ007
     except ValueError:
         raise CommandError(f"--at {at!r} is no time of day; write it as HH:MM:SS, e.g. 09:13:30") from None
-    shift = start - SystemTime().now()
     root = make_root(settings.data_path, world, first_date=day.replace(day=1).isoformat())
-    write_clock(root.clock_file, "shifted", offset=shift)
-    return root, day, shift
+    now = SystemTime().now()
+    if root.clock_file.exists():
+        stands = clock_from(root).now()
+        if stands >= session.close:
+            raise CommandError(
+                f"--world {world.name}: its market has got to {stands:%Y-%m-%d %H:%M} and closed; leave --world away "
+                "for a fresh one"
+            )
+        start = max(start, stands)
+    write_clock(root.clock_file, "shifted", offset=start - now)
+    return root, day, start - now
 
 
 def run_ui(*, world: str | None, port: int) -> None:
@@ -74,14 +92,27 @@ def _serve(root: DataRoot, port: int) -> None:
 
 
 def _run(command: Sequence[str], root: DataRoot) -> None:
-    process = subprocess.Popen(command, env=environment(root), cwd=PROJECT)  # noqa: S603
+    # In a group of its own, so that Ctrl+C reaches every process below once, whether it comes from a terminal or not.
+    process = subprocess.Popen(command, env=environment(root), cwd=PROJECT, start_new_session=True)  # noqa: S603
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         code = process.wait()
     except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        code = process.wait()
-    if code not in (0, -signal.SIGINT, 130):
-        raise CommandError(f"{Path(command[0]).name} ended with code {code}; its last lines above say why")
+        console.print("ending ...")
+        _end(process)
+        return
+    raise CommandError(f"{Path(command[0]).name} ended by itself with code {code}; its last lines above say why")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt the group, then end what is left of it: sessions, whose state is on disk, and their code servers."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.wait(GRACE_SECONDS)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _program(name: str) -> str:

@@ -2,21 +2,32 @@
 
 from datetime import date
 
-from g6_resources.warehouse import Warehouse
-
+from g6.errors import CommandError
 from g6.runtime import console, open_world, run_job, settings_of
-from g6_assets.jobs import SEAL_JOB
+from g6_market.calendar import Closed
 from g6_resources.clock import SystemTime, clock_from
 from g6_resources.resources import load_calendar
+from g6_resources.warehouse import Warehouse
 from g6_resources.world_state import resume
 
 
-def run_seal(day: date | None, world: str | None) -> None:
+def run_seal(day: date, world: str | None) -> None:
     """Seal a day through its job."""
-    assert day is not None  # noqa: S101
+    from g6_assets.jobs import SEAL_JOB
+
     root, settings = open_world(world)
+    today = load_calendar(settings).on(day)
+    if isinstance(today, Closed):
+        raise CommandError(f"{day} has no session ({today.reason}), so there is nothing to seal")
+    now = clock_from(root).now()
+    if now < today.close:
+        raise CommandError(
+            f"{day} is not over: it closes at {today.close:%Y-%m-%d %H:%M} IST, and this world's market time is "
+            f"{now:%Y-%m-%d %H:%M}. Seal it afterwards, or leave it to the after_close sensor"
+        )
     result = run_job(root, settings, SEAL_JOB, day)
-    numbers = result.asset_materializations_for_node("seal")[0].metadata
+    # The seal records what it wrote of each index first, and itself last.
+    numbers = result.asset_materializations_for_node("seal")[-1].metadata
     rows = numbers["dagster/row_count"].value
     console.print(f"{day} sealed: {rows:,} rows in {numbers['files'].value} files, {numbers['seconds'].value} s")
 
