@@ -48,12 +48,14 @@ def to_arrow(frame: pd.DataFrame, table: Table) -> ArrowTable:
     SchemaError
         Naming the table, the column and what is wrong.
     """
-    if not _fits(frame, table):
-        frame = conform(frame, table)
+    # One pass over the columns: reaching them through pandas takes longer than converting them.
+    columns = [series for _, series in frame.items()]
+    if [(series.name, series.dtype) for series in columns] != _layout(table):
+        columns = [series for _, series in conform(frame, table).items()]
     schema = arrow_schema(table)
     arrays = [
-        _array(series, column.kind, field.type)
-        for (_, series), column, field in zip(frame.items(), table.columns, schema, strict=True)
+        _array(series.array, column.kind, field.type)
+        for series, column, field in zip(columns, table.columns, schema, strict=True)
     ]
     for column, array in zip(table.columns, arrays, strict=True):
         if not column.nullable and array.null_count:
@@ -149,14 +151,12 @@ def _meaning(column: Column) -> dict[bytes, bytes]:
     return {key.encode(): text.encode() for key, text in facts.items() if text}
 
 
-def _fits(frame: pd.DataFrame, table: Table) -> bool:
-    if tuple(frame.columns) != table.names:
-        return False
-    return [str(dtype) for dtype in frame.dtypes] == [KINDS[column.kind][0] for column in table.columns]
+@lru_cache
+def _layout(table: Table) -> list[tuple[str, Any]]:
+    return [(column.name, pd.api.types.pandas_dtype(KINDS[column.kind][0])) for column in table.columns]
 
 
-def _array(series: pd.Series, kind: Kind, arrow_type: Any) -> ArrowArray:
-    values: Any = series.array
+def _array(values: Any, kind: Kind, arrow_type: Any) -> ArrowArray:
     if kind is Kind.DATE:
         return pa.array(values.to_numpy().astype("datetime64[D]"), type=arrow_type)
     if kind is Kind.TIMESTAMP or kind in _FLOATS:

@@ -1,7 +1,8 @@
 """The SQL of the table macros: small questions, answered from the one file that holds the answer.
 
 A view over a year binds hundreds of files before it reads one; a macro computes the path of its file from its
-arguments, which therefore must be constants. Views are in `warehouse_views`.
+arguments, which therefore must be constants. Views are in `warehouse_views`; the macros of what changes through a day
+(build-up, open interest, series) in `warehouse_analytics`, which share the helpers here.
 """
 
 # ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
@@ -22,11 +23,11 @@ def macro_statements(layout: Layout) -> Iterator[str]:
     """Yield the statements that make all macros, each with a comment."""
     chain = f"trade_date, {', '.join(OPTION_CHAIN.names)}, {RHO}"
     day = "CAST(CAST(instant AS TIMESTAMP) AS DATE)"
-    yield from _macro(
+    yield from macro(
         "chain(index_name, tag, instant)",
-        f"""WITH {_wanted(_day_rows(EXPIRIES, layout, day, "index_name"))},
+        f"""WITH {wanted(day_rows(EXPIRIES, layout, day, "index_name"))},
 legs AS NOT MATERIALIZED (
-  SELECT * FROM {_day_rows(OPTION_CHAIN, layout, day, "index_name")}
+  SELECT * FROM {day_rows(OPTION_CHAIN, layout, day, "index_name")}
   WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted) AND snapshot_at <= CAST(instant AS TIMESTAMP)
 )
 SELECT {chain} FROM legs WHERE snapshot_at = (SELECT max(snapshot_at) FROM legs)
@@ -47,9 +48,9 @@ ORDER BY strike, option_type""",
   SELECT * FROM {parquet(layout.live_pattern(EXPIRIES))} WHERE {layout.is_live("trade_date")}
 )"""
     today = f"(SELECT CAST(max(snapshot_at) AS DATE) FROM {current})"
-    yield from _macro(
+    yield from macro(
         "latest_chain(index_name, tag)",
-        f"""WITH {_wanted(f"(SELECT * FROM {labels} WHERE trade_date = {today})")}
+        f"""WITH {wanted(f"(SELECT * FROM {labels} WHERE trade_date = {today})")}
 SELECT CAST(snapshot_at AS DATE) AS {chain} FROM {current}
 WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
 UNION ALL BY NAME {generation(layout)}
@@ -58,31 +59,32 @@ ORDER BY strike, option_type""",
     )
 
     day = "CAST(day AS DATE)"
-    yield from _macro(
+    yield from macro(
         "straddle(index_name, tag, day)",
-        f"""WITH {_wanted(_day_rows(EXPIRIES, layout, day, "index_name"))}
-SELECT trade_date, {_STRADDLE} FROM {_day_rows(EXPIRY_OVERVIEW, layout, day, "index_name")}
+        f"""WITH {wanted(day_rows(EXPIRIES, layout, day, "index_name"))}
+SELECT trade_date, {_STRADDLE} FROM {day_rows(EXPIRY_OVERVIEW, layout, day, "index_name")}
 WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
 UNION ALL BY NAME {generation(layout)}
 ORDER BY snapshot_at""",
         "At-the-money straddle of one expiry through a day: straddle('BANKNIFTY', 'this_month', '2026-11-20')",
     )
-    yield from _macro(
+    yield from macro(
         "overview_on(day)",
-        f"""SELECT trade_date, {", ".join(OVERVIEW.names)} FROM {_day_rows(OVERVIEW, layout, day, None)}
+        f"""SELECT trade_date, {", ".join(OVERVIEW.names)} FROM {day_rows(OVERVIEW, layout, day, None)}
 UNION ALL BY NAME {generation(layout)}
 ORDER BY underlying, snapshot_at""",
         "Overview of all indices on a day: overview_on('2026-11-20')",
     )
 
 
-def _macro(signature: str, body: str, comment: str) -> Iterator[str]:
+def macro(signature: str, body: str, comment: str) -> Iterator[str]:
+    """Yield the statements of one table macro with its comment."""
     yield f"CREATE MACRO {signature} AS TABLE\n{body}"
     yield f"COMMENT ON MACRO TABLE {signature.split('(')[0]} IS {literal(comment)}"
 
 
-def _day_rows(table: Table, layout: Layout, day: str, index: str | None) -> str:
-    """Rows of a day: from its closed file when the day has one, else from the live files of that day."""
+def day_rows(table: Table, layout: Layout, day: str, index: str | None) -> str:
+    """Return the rows of a day: from its closed file when it has one, else from the live files of that day."""
     records = [(date_, record.files.get(table.name, {})) for date_, record in sorted(layout.sealed.items())]
     if index is None:
         key, name = day, "*"
@@ -102,8 +104,8 @@ def _day_rows(table: Table, layout: Layout, day: str, index: str | None) -> str:
   WHERE trade_date = {day} AND ({sealed} OR {layout.is_live("trade_date")}))"""
 
 
-def _wanted(labels: str) -> str:
-    """The expiry that `tag` names, as a table of one row."""
+def wanted(labels: str) -> str:
+    """Return the clause of table `wanted`: the expiry that `tag` names, in one row."""
     allowed = ", ".join((FRONT, *TAGS))
     listed = ", ".join(literal(tag) for tag in TAGS)
     word = "CAST(tag AS VARCHAR)"

@@ -180,6 +180,7 @@ for number in range(first, 100_000):
 """
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_moment_leaves_no_torn_file(project: Path, tmp_path: Path) -> None:
     lake = Lake(LocalStore(tmp_path))
     for number in range(4):

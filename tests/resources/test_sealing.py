@@ -91,6 +91,7 @@ def test_sealing_again_changes_not_a_byte(root: Root) -> None:
     assert closed_files(root) == first
 
 
+@pytest.mark.slow
 def test_whatever_moment_a_seal_dies_at_nothing_is_lost_and_a_repetition_ends_the_same(tmp_path: Path) -> None:
     whole = Root(tmp_path / "whole")
     made.write_day(lake_of(whole), FRIDAY, 1)

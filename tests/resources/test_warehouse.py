@@ -305,6 +305,7 @@ print(json.dumps({"asked": asked, "wrong": wrong, "outdated": outdated}))
 """
 
 
+@pytest.mark.slow
 def test_readers_of_many_seals_never_count_wrong(project: Path, tmp_path: Path) -> None:
     root = Root(tmp_path)
     (root.path / "world.json").write_text('{"world": "sim:1", "made_at": "2026-11-20T09:00:00+05:30"}')
@@ -338,6 +339,7 @@ def test_readers_of_many_seals_never_count_wrong(project: Path, tmp_path: Path) 
         assert told["wrong"] == 0
 
 
+@pytest.mark.slow
 def test_two_rebuilds_at_once_end_with_the_newer_view_of_the_seals(project: Path, root: Root) -> None:
     lake = lake_of(root)
     days = [FRIDAY - timedelta(days=number) for number in range(3)]
