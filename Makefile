@@ -17,7 +17,7 @@ dev: runtime ## open the Dagster UI with sensors and a market that is open now (
 	@$(BIN)/g6 dev $(ARGS)
 
 test: development ## run the tests
-	@$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
 
 check: development ## lint, format, types, import contracts, Dagster definitions, secrets
 	$(BIN)/ruff check .
