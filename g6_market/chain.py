@@ -6,6 +6,7 @@ per chain and per index to `overview`.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 
 from g6_market.frames import assemble, first_rows, instants, pick, text, text_array
 from g6_market.pricing.forward import parity_forward
-from g6_market.pricing.implied import reason_names
 from g6_market.pricing.legs import LegPricing, price_legs
-from g6_market.received import Floats, Ints, Legs, Received
+from g6_market.pricing.reasons import REASONS, reason_names
+from g6_market.received import SOURCES, Floats, Ints, Legs, Received
 from g6_market.schema import OPTION_CHAIN
 
 FORWARD_SOURCES = text_array(["parity_mid", "parity_last", "future"])
 _FUTURE = 3
+_REASONS = text_array(reason_names(np.arange(len(REASONS))))
 _PRICE_SOURCES = text_array(["mid", "last"])
 
 
@@ -41,8 +43,8 @@ class Chain:
         By moment.
     settlement_window
         By moment.
-    pricing
-        By leg.
+    traded, pricing
+        By leg. Whether it traded within the interval is 1 or 0, NaN where no trade time was sent.
     """
 
     legs: Legs
@@ -55,16 +57,30 @@ class Chain:
     spot_atm: Ints
     t_years: Floats
     settlement_window: NDArray[np.bool_]
+    traded: Floats
     pricing: LegPricing
+
+    # What is derived further starts from the stored precision, so that it can be derived again from the table.
+    @cached_property
+    def iv(self) -> Floats:
+        """IV of each leg's strike as it is stored."""
+        return self.pricing.iv.astype(np.float32).astype(np.float64)
+
+    @cached_property
+    def delta(self) -> Floats:
+        """Delta of each leg as it is stored."""
+        return self.pricing.delta.astype(np.float32).astype(np.float64)
+
+    @cached_property
+    def gamma(self) -> Floats:
+        """Gamma of each leg as it is stored."""
+        return self.pricing.gamma.astype(np.float32).astype(np.float64)
 
     def frame(self) -> pd.DataFrame:
         """Return table `option_chain`, ordered by snapshot, index, expiry, strike and option type."""
         legs, day = self.legs, self.legs.received.day
         moment, contracts = legs.moment, day.contracts
         passed = ("last_price", "average_price", "bid_price", "ask_price", "bid_quantity", "ask_quantity")
-        # A code per reason is cheap; a name per leg is not.
-        codes, reason = np.unique(self.pricing.reason, return_inverse=True)
-        names = pd.Series(reason_names(codes), dtype="str").array
         return assemble(
             OPTION_CHAIN,
             {name: legs.taken(name) for name in (*passed, "volume", "oi", "source")}
@@ -76,7 +92,7 @@ class Chain:
                 "tradingsymbol": contracts.symbols.take(legs.number),
                 "strike_offset": _offset(legs.rank, self.atm[moment]),
                 "spot_strike_offset": _offset(legs.rank, self.spot_atm[moment]),
-                "traded": _traded(legs),
+                "traded": self.traded,
                 "price": self.pricing.price,
                 "price_source": text(self.pricing.price_source.astype(np.int64) - 1, _PRICE_SOURCES),
                 "forward": self.forward[moment],
@@ -84,7 +100,7 @@ class Chain:
                 "t_years": self.t_years[moment],
                 "iv": self.pricing.iv,
                 "iv_own": self.pricing.iv_own,
-                "iv_reason": names.take(reason),
+                "iv_reason": _REASONS.take(self.pricing.reason),
                 "delta": self.pricing.delta,
                 "gamma": self.pricing.gamma,
                 "theta": self.pricing.theta,
@@ -102,7 +118,8 @@ def derive_chain(received: Received) -> Chain:
     """
     legs, day = Legs(received), received.day
     bid, ask, last = legs.numbers("bid_price"), legs.numbers("ask_price"), legs.numbers("last_price")
-    usable = _usable_last(legs, _traded(legs), bid, ask)
+    traded = _traded(legs)
+    usable = _usable_last(legs, traded, bid, ask)
     t_years = day.t_years(legs.at, legs.chain)
     rate = day.conventions.risk_free_rate
     two_sided = bid < ask
@@ -143,6 +160,7 @@ def derive_chain(received: Received) -> Chain:
         t_years=t_years,
         settlement_window=(day.chain_expiry[legs.chain] == np.datetime64(day.trade_date, "us"))
         & (legs.at >= day.settlement_window_from),
+        traded=traded,
         pricing=price_legs(
             strike=contracts.strike[legs.number],
             is_call=legs.is_call,
@@ -160,19 +178,18 @@ def derive_chain(received: Received) -> Chain:
 
 
 def _traded(legs: Legs) -> Floats:
-    # 1 or 0; NaN where no trade time was sent.
     received = legs.received
     traded_at = instants(received.quotes, "last_trade_at")[legs.rows]
     interval = np.timedelta64(received.day.conventions.interval_seconds, "s")
     within = (traded_at > legs.at[legs.moment] - interval) & (traded_at <= received.received_at[legs.rows])
     # The exchange makes a candle only of a minute that traded.
-    healed = (received.quotes["source"] == "candle").to_numpy(dtype=bool)[legs.rows]
+    healed = received.source[legs.rows] == SOURCES.index("candle")
     return np.where(healed, 1.0, np.where(np.isnat(traded_at), np.nan, within))
 
 
 def _usable_last(legs: Legs, traded: Floats, bid: Floats, ask: Floats) -> NDArray[np.bool_]:
     # Imported history that knows neither trade times nor books has nothing but its last prices.
-    imported = (legs.received.quotes["source"] == "import").to_numpy(dtype=bool)[legs.rows]
+    imported = legs.received.source[legs.rows] == SOURCES.index("import")
     return (traded == 1) | (imported & np.isnan(traded) & np.isnan(bid) & np.isnan(ask))
 
 

@@ -17,7 +17,7 @@ from g6_market.calendar import IST, Session, TradingCalendar
 from g6_market.contracts import ChainKey, Contracts
 from g6_market.conventions import CODE_VERSION, Conventions
 from g6_market.expiries import ExpiryTags, expiries_table, resolve_expiries
-from g6_market.frames import codes_of, text_array
+from g6_market.frames import codes_of, floats, text_array
 from g6_market.indices import INDICES, TAGS
 from g6_market.instruments import monthly_forms
 
@@ -43,6 +43,8 @@ class TradingDay:
         Table `instruments` of the day.
     expiries
         Table `expiries` of the day, the configured labels only. Its expiries are the day's chains.
+    reference
+        Table `reference` of the day; None where no sweep is known.
     """
 
     session: Session
@@ -50,6 +52,11 @@ class TradingDay:
     instruments: pd.DataFrame
     expiries: pd.DataFrame
     calendar: TradingCalendar
+    reference: pd.DataFrame | None = None
+
+    def with_reference(self, reference: pd.DataFrame) -> "TradingDay":
+        """Return the same day knowing its reference sweep, which is made after the day has begun."""
+        return replace(self, reference=reference)
 
     @property
     def trade_date(self) -> date:
@@ -140,6 +147,24 @@ class TradingDay:
     def chain_underlying(self) -> NDArray[np.int64]:
         """Position of each chain's index in `underlyings`, by chain number."""
         return np.array([self.underlyings.index(chain.underlying) for chain in self.chains], dtype=np.int64)
+
+    @cached_property
+    def first_chains(self) -> NDArray[np.int64]:
+        """Number of each index's first chain, by position in `underlyings`."""
+        return np.flatnonzero(np.diff(self.chain_underlying, prepend=-1))
+
+    @cached_property
+    def oi_before(self) -> NDArray[np.float64]:
+        """Open interest to compare with, by contract number, shape (2, contracts); NaN where unknown.
+
+        Row 0 what stood before the open, row 1 the last that was stored of the previous session.
+        """
+        before = np.full((2, len(self.contracts.table)), np.nan)
+        if self.reference is not None:
+            number = codes_of(self.reference["tradingsymbol"], self.contracts.symbol_index)
+            for row, name in zip(before, ("opening_oi", "previous_oi"), strict=True):
+                row[number[number >= 0]] = floats(self.reference, name)[number >= 0]
+        return before
 
     @cached_property
     def spot_numbers(self) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """The one entry of everything derived from quotes: the live loop calls it for a snapshot, the seal for a whole day.
 
 Both get the same numbers, bit for bit: what a snapshot needs from before is only `totals`. What the tables are made of
-is in `chain`, `totals` and `overview`; `offset_series` is made of them by `series`.
+is in `chain`, `smile`, `term`, `exposure`, `totals` and `overview`; `offset_series` is made of them by `series`.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from g6_market.day import TradingDay
 from g6_market.overview import expiry_overview, overview
 from g6_market.received import Received
 from g6_market.schema import EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, empty_frame
+from g6_market.smile import smile_of
 from g6_market.totals import carried_totals
 
 
@@ -60,4 +61,10 @@ def derive(
         return Derived(empty_frame(OPTION_CHAIN), empty_frame(EXPIRY_OVERVIEW), empty_frame(OVERVIEW), totals)
     chain = derive_chain(received)
     carried = carried_totals(chain, snapshots, totals)
-    return Derived(chain.frame(), expiry_overview(chain, carried), overview(chain, carried), carried.last(day))
+    smile = smile_of(chain)
+    return Derived(
+        option_chain=chain.frame(),
+        expiry_overview=expiry_overview(chain, carried, smile),
+        overview=overview(chain, carried, smile),
+        totals=carried.last(day),
+    )

@@ -65,6 +65,12 @@ def pick(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     return np.append(values, np.asarray([null], dtype=values.dtype))[rows]
 
 
+def sum_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums of the known values of each row; NaN where none is known."""
+    known = ~np.isnan(values)
+    return np.where(known.any(axis=1), np.where(known, values, 0.0).sum(axis=1), np.nan)
+
+
 def first_rows(codes: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Return for each code below `size` the first row that holds it, -1 where none does."""
     rows = np.full(size, -1, dtype=np.int64)

@@ -11,23 +11,29 @@ from g6_market.frames import assemble, floats, pick, text
 from g6_market.indices import TAG_BITS, TAGS, VIX_KEY
 from g6_market.received import Floats, Instants, Ints, Received
 from g6_market.schema import EXPIRY_OVERVIEW, OVERVIEW
-from g6_market.totals import Totals, near_totals, ratio
+from g6_market.smile import Smile, expected_move
+from g6_market.term import by_chain, forward_volatility, iv30
+from g6_market.totals import CARRIED, Totals, near_totals, ratio
 
 _SUMS = ("call_oi", "put_oi", "call_volume", "put_volume")
+_OF_TOTALS = (*CARRIED, "pcr_oi", "pcr_volume", "net_gex", "gex_dealers_short")
+_OF_SMILE = ("atm_iv", "call_iv_25", "put_iv_25", "risk_reversal_25", "butterfly_25")
 
 
-def expiry_overview(chain: Chain, totals: Totals) -> pd.DataFrame:
+def expiry_overview(chain: Chain, totals: Totals, smile: Smile) -> pd.DataFrame:
     """Return table `expiry_overview`, ordered by snapshot, index and expiry."""
     legs, day = chain.legs, chain.legs.received.day
     here = legs.snapshot, legs.chain
     t_trading = day.t_trading_years(legs.at, legs.chain)
-    atm_iv = _atm_iv(chain)
     near = near_totals(chain)
+    first = np.isin(np.arange(len(day.chains)), day.first_chains)
+    forward_vol = forward_volatility(by_chain(smile.atm_iv, chain), by_chain(chain.t_years, chain), first)[here]
     with np.errstate(divide="ignore", invalid="ignore"):
-        iv_trading = np.where(t_trading > 0, atm_iv * np.sqrt(chain.t_years / t_trading), np.nan)
+        iv_trading = np.where(t_trading > 0, smile.atm_iv * np.sqrt(chain.t_years / t_trading), np.nan)
     return assemble(
         EXPIRY_OVERVIEW,
-        {name: getattr(totals, name)[here] for name in (*_SUMS, "pcr_oi", "pcr_volume", "max_pain")}
+        {name: getattr(totals, name)[here] for name in _OF_TOTALS}
+        | {name: getattr(smile, name) for name in _OF_SMILE}
         | {f"{name}_near": getattr(near, name) for name in (*_SUMS, "max_pain")}
         | {
             "snapshot_at": legs.at,
@@ -42,7 +48,8 @@ def expiry_overview(chain: Chain, totals: Totals) -> pd.DataFrame:
             "spot_atm_strike": _strike(chain, chain.spot_atm),
             "straddle": _straddle(chain, chain.atm),
             "spot_straddle": _straddle(chain, chain.spot_atm),
-            "atm_iv": atm_iv,
+            "expected_move": expected_move(chain.forward, smile.atm_iv, chain.t_years),
+            "forward_vol": forward_vol,
             "iv_trading": iv_trading,
             "t_years": chain.t_years,
             "t_trading_years": t_trading,
@@ -56,7 +63,7 @@ def expiry_overview(chain: Chain, totals: Totals) -> pd.DataFrame:
     )
 
 
-def overview(chain: Chain, totals: Totals) -> pd.DataFrame:
+def overview(chain: Chain, totals: Totals, smile: Smile) -> pd.DataFrame:
     """Return table `overview`: a row for each snapshot and index of which option legs were stored.
 
     Totals are over the index's configured expiries, each once; null until a full chain of every one of them is there.
@@ -65,11 +72,14 @@ def overview(chain: Chain, totals: Totals) -> pd.DataFrame:
     day = received.day
     stored = np.zeros((len(received.at), len(day.chains)), dtype=bool)
     stored[legs.snapshot, legs.chain] = True
-    first_chains = np.flatnonzero(np.diff(day.chain_underlying, prepend=-1))
-    snapshot, index = np.nonzero(np.logical_or.reduceat(stored, first_chains, axis=1))
-    sums = {name: np.add.reduceat(getattr(totals, name), first_chains, axis=1)[snapshot, index] for name in _SUMS}
+    snapshot, index = np.nonzero(np.logical_or.reduceat(stored, day.first_chains, axis=1))
+    sums = {
+        name: np.add.reduceat(getattr(totals, name), day.first_chains, axis=1)[snapshot, index]
+        for name in (*_SUMS, "net_gex")
+    }
+    t_years = day.t_years(received.at[:, None], np.arange(len(day.chains)))
     # NaT spreads like NaN: one expiry without a full chain leaves the index without totals.
-    as_of = np.minimum.reduceat(totals.as_of, first_chains, axis=1)[snapshot, index]
+    as_of = np.minimum.reduceat(totals.as_of, day.first_chains, axis=1)[snapshot, index]
     by_tag, bits = day.chain_of_tag, np.array([TAG_BITS[tag] for tag in TAGS])
     expected = (by_tag >= 0)[index]
     collected = expected & stored[snapshot[:, None], by_tag[index]]
@@ -87,6 +97,7 @@ def overview(chain: Chain, totals: Totals) -> pd.DataFrame:
             "spot_unreliable": at >= day.spot_unreliable_from,
             "pcr_oi": ratio(sums["put_oi"], sums["call_oi"]),
             "pcr_volume": ratio(sums["put_volume"], sums["call_volume"]),
+            "iv30": iv30(by_chain(smile.atm_iv, chain), t_years, day)[snapshot, index],
             "oi_as_of": as_of,
             "expiries_expected": expected.sum(axis=1),
             "expiries_collected": collected.sum(axis=1),
@@ -139,9 +150,3 @@ def _strike(chain: Chain, rank: Ints) -> Floats:
 def _straddle(chain: Chain, rank: Ints) -> Floats:
     price = chain.pricing.price
     return pick(price, _at_money(chain, rank, 0)) + pick(price, _at_money(chain, rank, 1))
-
-
-def _atm_iv(chain: Chain) -> Floats:
-    iv = chain.pricing.iv
-    call, put = (pick(iv, _at_money(chain, chain.atm, side)) for side in (0, 1))
-    return np.where(np.isnan(call), put, call)

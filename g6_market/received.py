@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Instants = NDArray[np.datetime64]
 
+SOURCES = ("quote", "candle", "import")
+_SOURCE_INDEX = pd.Index(SOURCES, dtype="object")
+
 
 @dataclass(frozen=True)
 class Received:
@@ -62,6 +65,11 @@ class Received:
     def last_price(self) -> Floats:
         """Last price or index value of each row."""
         return floats(self.quotes, "last_price")
+
+    @cached_property
+    def source(self) -> Ints:
+        """Where each row came from, as a position in `SOURCES`."""
+        return codes_of(self.quotes["source"], _SOURCE_INDEX)
 
     def first_row(self, numbers: Ints) -> Ints:
         """Return the first row to arrive of each contract in each snapshot, shape (snapshots, numbers); -1 for none.
@@ -164,11 +172,17 @@ class Legs:
 
     def numbers(self, name: str) -> Floats:
         """Return a numeric column of the quotes by leg, NaN for null."""
-        return floats(self.received.quotes, name)[self.rows]
+        if name not in self._numbers:
+            self._numbers[name] = floats(self.received.quotes, name)[self.rows]
+        return self._numbers[name]
 
     def taken(self, name: str) -> Any:
         """Return a column of the quotes by leg as it is."""
         return self.received.quotes[name].array.take(self.rows)
+
+    @cached_property
+    def _numbers(self) -> dict[str, Floats]:
+        return {}
 
     @cached_property
     def _moment_key(self) -> Ints:

@@ -1,10 +1,11 @@
-"""Sums over a chain: open interest and volume over all listed strikes and near the money, max pain.
+"""Sums over a chain: open interest, its change and volume over all listed strikes and near the money, max pain.
 
 Sums over all listed strikes are taken where a full chain was captured and carried forward from there; no number is ever
-over "what happened to be captured". What a row of `expiry_overview` shows of them is made in `overview`.
+over "what happened to be captured". Gamma exposure and box rate, which need all strikes as well, are computed in
+`exposure` and `term` and carried here. What a row of `expiry_overview` shows of them is made in `overview`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -13,13 +14,16 @@ from numpy.typing import NDArray
 
 from g6_market.chain import Chain
 from g6_market.day import TradingDay
-from g6_market.frames import floats, instants, pick
+from g6_market.exposure import exposures
+from g6_market.frames import floats, instants, pick, sum_known
 from g6_market.received import Floats, Instants
+from g6_market.term import implied_rate
 
 NEAR = 10
 """Strikes each side of the money that the `_near` totals are over, whatever the captured width."""
 
-_SUMS = ("call_oi", "put_oi", "call_volume", "put_volume")
+# A contract listed this morning has no open interest of yesterday; more lacking than this, and the sum is another one.
+_REFERENCE_SHARE = 0.95
 
 
 def max_pain(strikes: Floats, call_oi: Floats, put_oi: Floats) -> Floats:
@@ -61,13 +65,24 @@ def ratio(put: Floats, call: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Totals:
-    """Totals by snapshot and chain number, shape (snapshots, chains); NaN or NaT before the first full chain."""
+    """Totals by snapshot and chain number, shape (snapshots, chains); NaN or NaT before the first full chain.
+
+    All but `as_of` as the columns of their names in table `expiry_overview`.
+    """
 
     call_oi: Floats
     put_oi: Floats
     call_volume: Floats
     put_volume: Floats
     max_pain: Floats
+    call_oi_change: Floats
+    put_oi_change: Floats
+    call_oi_change_close: Floats
+    put_oi_change_close: Floats
+    call_gex: Floats
+    put_gex: Floats
+    gamma_flip: Floats
+    implied_rate: Floats
     as_of: Instants
 
     @cached_property
@@ -80,12 +95,26 @@ class Totals:
         """Put-call ratio by volume."""
         return ratio(self.put_volume, self.call_volume)
 
+    @cached_property
+    def net_gex(self) -> Floats:
+        """Gamma exposure of the calls less that of the puts."""
+        return self.call_gex - self.put_gex
+
+    @cached_property
+    def gex_dealers_short(self) -> Floats:
+        """Gamma exposure of dealers who have sold all calls and puts."""
+        return -(self.call_gex + self.put_gex)
+
     def last(self, day: TradingDay) -> pd.DataFrame:
         """Return what the next snapshot carries on, a row per chain; to be handed to `carried_totals`."""
-        columns = {name: getattr(self, name)[-1] for name in (*_SUMS, "max_pain")}
+        columns = {name: getattr(self, name)[-1] for name in CARRIED}
         underlying = [chain.underlying for chain in day.chains]
         keys = {"underlying": underlying, "expiry": day.chain_expiry, "oi_as_of": self.as_of[-1]}
         return pd.DataFrame(keys | columns, copy=False)
+
+
+CARRIED = tuple(field.name for field in fields(Totals) if field.name != "as_of")
+"""The totals that a snapshot without full chains takes over from the ones before."""
 
 
 def carried_totals(chain: Chain, snapshots: pd.DataFrame, before: pd.DataFrame | None) -> Totals:
@@ -103,13 +132,21 @@ def carried_totals(chain: Chain, snapshots: pd.DataFrame, before: pd.DataFrame |
     call_legs, put_legs = legs.grid[:, full]
     oi, volume = legs.numbers("oi"), legs.numbers("volume")
     call_oi, put_oi = pick(oi, call_legs), pick(oi, put_legs)
+    exposure = exposures(chain, full)
     new = {
-        "call_oi": _sum_known(call_oi),
-        "put_oi": _sum_known(put_oi),
-        "call_volume": _sum_known(pick(volume, call_legs)),
-        "put_volume": _sum_known(pick(volume, put_legs)),
+        "call_oi": sum_known(call_oi),
+        "put_oi": sum_known(put_oi),
+        "call_volume": sum_known(pick(volume, call_legs)),
+        "put_volume": sum_known(pick(volume, put_legs)),
         "max_pain": max_pain(legs.ladder[full], call_oi, put_oi),
+        "call_gex": exposure.call_gex,
+        "put_gex": exposure.put_gex,
+        "gamma_flip": exposure.gamma_flip,
+        "implied_rate": implied_rate(chain, full),
     }
+    for side, side_legs, now in (("call", call_legs, call_oi), ("put", put_legs, put_oi)):
+        for suffix, before_day in zip(("", "_close"), day.oi_before, strict=True):
+            new[f"{side}_oi_change{suffix}"] = _change(now, pick(before_day[legs.number], side_legs))
     shape = len(legs.received.at), len(day.chains)
     source = np.full(shape, -1, dtype=np.int64)
     source[legs.snapshot[full], legs.chain[full]] = np.arange(len(full))
@@ -159,27 +196,26 @@ def near_totals(chain: Chain) -> NearTotals:
 def _full_chains(chain: Chain, snapshots: pd.DataFrame) -> NDArray[np.bool_]:
     received, day = chain.legs.received, chain.legs.received.day
     full = np.zeros((len(received.at), len(day.chains)), dtype=bool)
-    rows = snapshots[snapshots["full_chain"].to_numpy(dtype=bool)]
-    at = instants(rows, "snapshot_at")
-    number = day.chain_numbers(rows["underlying"], instants(rows, "expiry"))
+    at = instants(snapshots, "snapshot_at")
+    number = day.chain_numbers(snapshots["underlying"], instants(snapshots, "expiry"))
     snapshot = np.searchsorted(received.at, at)
-    known = (number >= 0) & (snapshot < len(received.at))
+    known = snapshots["full_chain"].to_numpy(dtype=bool) & (number >= 0) & (snapshot < len(received.at))
     known[known] = received.at[snapshot[known]] == at[known]
     full[snapshot[known], number[known]] = True
     return full
 
 
 def _before(day: TradingDay, before: pd.DataFrame | None) -> tuple[dict[str, Floats], Instants]:
-    names = (*_SUMS, "max_pain")
     if before is None:
         nothing = np.full(len(day.chains), np.nan)
-        return dict.fromkeys(names, nothing), np.full(len(day.chains), np.datetime64("NaT", "us"))
-    return {name: floats(before, name) for name in names}, instants(before, "oi_as_of")
+        return dict.fromkeys(CARRIED, nothing), np.full(len(day.chains), np.datetime64("NaT", "us"))
+    return {name: floats(before, name) for name in CARRIED}, instants(before, "oi_as_of")
 
 
-def _sum_known(values: Floats) -> Floats:
-    known = ~np.isnan(values)
-    return np.where(known.any(axis=1), np.where(known, values, 0.0).sum(axis=1), np.nan)
+def _change(now: Floats, before: Floats) -> Floats:
+    change = now - before
+    both = (~np.isnan(change)).sum(axis=1)
+    return np.where(both >= _REFERENCE_SHARE * (~np.isnan(now)).sum(axis=1), sum_known(change), np.nan)
 
 
 def _sum_from_right(values: Floats) -> Floats:

@@ -249,9 +249,14 @@ OPTION_CHAIN = Table(
 )
 
 _NO_CHAIN = "no full chain yet"
+_NO_WING = "no two captured neighbouring strikes have the delta between them"
+_NO_OPENING = "no full chain yet, or the reference lacks the opening_oi of more than 5 % of them"
+_NO_PREVIOUS = "no full chain yet, or the reference lacks the previous_oi of more than 5 % of them"
+_NO_GAMMA = "no full chain yet, or none of its legs has both iv and open interest"
+_GEX = "Rs crore per 1 %"
 EXPIRY_OVERVIEW = Table(
     "expiry_overview",
-    "One row per snapshot, underlying and expiry: forward, both ATMs, straddles, totals over all strikes, max pain.",
+    "One row per snapshot, underlying and expiry: forward, straddles, smile, totals over all strikes, exposures.",
     (
         _SNAPSHOT_AT,
         _UNDERLYING,
@@ -279,6 +284,43 @@ EXPIRY_OVERVIEW = Table(
         Column("spot_straddle", Kind.FLOAT64, "Call plus put price at spot_atm_strike", "rupees", "a leg has no price"),
         Column("atm_iv", Kind.FLOAT32, "IV of atm_strike", "1 = 100 %", "no iv"),
         Column("iv_trading", Kind.FLOAT32, "atm_iv on a clock of session minutes over 252 days", "1 = 100 %", "no iv"),
+        Column(
+            "expected_move",
+            Kind.FLOAT64,
+            "One standard deviation at the expiry: forward x atm_iv x sqrt(t_years)",
+            "points",
+            "no forward, or no iv",
+        ),
+        Column(
+            "call_iv_25",
+            Kind.FLOAT64,
+            "IV where the call's delta is 0.25, linear in delta between neighbouring strikes",
+            "1 = 100 %",
+            _NO_WING,
+        ),
+        Column("put_iv_25", Kind.FLOAT64, "IV where the put's delta is -0.25, likewise", "1 = 100 %", _NO_WING),
+        Column("risk_reversal_25", Kind.FLOAT64, "call_iv_25 - put_iv_25", "1 = 100 %", "either is null"),
+        Column(
+            "butterfly_25",
+            Kind.FLOAT64,
+            "Mean of call_iv_25 and put_iv_25, less atm_iv",
+            "1 = 100 %",
+            "one of them is null",
+        ),
+        Column(
+            "forward_vol",
+            Kind.FLOAT64,
+            "Volatility from the previous configured expiry to this one, from the difference of total variance",
+            "1 = 100 %",
+            "the index's first expiry, no iv of either, or total variance falls",
+        ),
+        Column(
+            "implied_rate",
+            Kind.FLOAT64,
+            "Continuously compounded rate in box prices over ATM +- 20, at the last full chain",
+            "1 = 100 %",
+            "less than 20 days to the expiry, fewer than five boxes of sane mids, or no full chain yet",
+        ),
         Column("t_years", Kind.FLOAT64, "Time to settlement, ACT/365; 0 once settled", "years"),
         Column("t_trading_years", Kind.FLOAT64, "Session minutes left over those of 252 sessions", "years"),
         _count("call_oi", "Open interest of all listed calls, at the last full chain", _NO_CHAIN),
@@ -293,6 +335,33 @@ EXPIRY_OVERVIEW = Table(
             "Listed strike at which all options together pay least; lower on a tie",
             "points",
             _NO_CHAIN,
+        ),
+        _count(
+            "call_oi_change", "call_oi less the open interest before the open, over the contracts of both", _NO_OPENING
+        ),
+        _count("put_oi_change", "The same of puts", _NO_OPENING),
+        _count(
+            "call_oi_change_close",
+            "call_oi less the last one stored of the previous session, over the contracts of both",
+            _NO_PREVIOUS,
+        ),
+        _count("put_oi_change_close", "The same of puts", _NO_PREVIOUS),
+        Column("call_gex", Kind.FLOAT64, "Gamma exposure of all listed calls, at the last full chain", _GEX, _NO_GAMMA),
+        Column("put_gex", Kind.FLOAT64, "Gamma exposure of all listed puts, at the last full chain", _GEX, _NO_GAMMA),
+        Column("net_gex", Kind.FLOAT64, "call_gex - put_gex", _GEX, "either is null"),
+        Column(
+            "gex_dealers_short",
+            Kind.FLOAT64,
+            "-(call_gex + put_gex): what dealers hold who have sold all options",
+            _GEX,
+            "either is null",
+        ),
+        Column(
+            "gamma_flip",
+            Kind.FLOAT64,
+            "Level nearest the forward at which the re-priced net_gex is 0, at the last full chain",
+            "points",
+            "none within 5 % of the forward, no iv, or no full chain yet",
         ),
         Column("oi_as_of", Kind.TIMESTAMP, "Snapshot of the full chain behind the totals", "IST", _NO_CHAIN),
         _count(
@@ -353,6 +422,13 @@ OVERVIEW = Table(
         Column("net_change", Kind.FLOAT64, "spot - previous_close", "points", "either is null"),
         Column("net_change_percent", Kind.FLOAT64, "net_change / previous_close", "%", "either is null"),
         Column("india_vix", Kind.FLOAT64, "India VIX", "%", "not received"),
+        Column(
+            "iv30",
+            Kind.FLOAT64,
+            "30-day volatility, linear in total variance between the two configured expiries around 30 days",
+            "1 = 100 %",
+            "no expiry on one side, the nearer one less than 2 days away, or no iv of either",
+        ),
         Column("future_near", Kind.FLOAT64, "Price of the nearest future", "points", "not received"),
         Column("future_near_expiry", Kind.DATE, "Its expiry", null="not received"),
         Column("basis_near", Kind.FLOAT64, "future_near - spot", "points", "either is null"),
@@ -370,6 +446,13 @@ OVERVIEW = Table(
         _count("put_volume", "put_volume over the configured expiries, each once", _NO_CHAIN),
         Column("pcr_oi", Kind.FLOAT64, "put_oi / call_oi", "", "no full chain yet, or call_oi is 0"),
         Column("pcr_volume", Kind.FLOAT64, "put_volume / call_volume", "", "no full chain yet, or call_volume is 0"),
+        Column(
+            "net_gex",
+            Kind.FLOAT64,
+            "net_gex over the configured expiries, each once",
+            _GEX,
+            "null for one of the expiries",
+        ),
         Column("oi_as_of", Kind.TIMESTAMP, "Oldest full chain behind the totals", "IST", _NO_CHAIN),
         Column("expiries_expected", Kind.INT16, "Configured tags that the index has that day", "tags"),
         Column("expiries_collected", Kind.INT16, "Of these, tags with rows in this snapshot", "tags"),
