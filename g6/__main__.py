@@ -2,4 +2,6 @@
 
 from g6.cli import main
 
-main()
+# A child process that the command spawns imports this module again.
+if __name__ == "__main__":
+    main()
