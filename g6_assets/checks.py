@@ -5,11 +5,14 @@ The judgements are `g6_market.quality`; here they get partitions and metadata. T
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any, cast
 
 import dagster as dg
 
+from g6_market.calendar import TradingCalendar
 from g6_market.quality import CHECKS, Finding, day_findings
 from g6_market.schema import EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, QUOTES, SNAPSHOTS
+from g6_resources.lake import Lake
 from g6_resources.resources import LakeResource, MarketResource
 from g6_resources.sealing import trading_day
 
@@ -28,33 +31,46 @@ def build_index_checks(underlying: str, dates: dg.PartitionsDefinition) -> dg.As
             )
             for name, description in CHECKS.items()
         ],
+        can_subset=True,
     )
     def checks(
         context: dg.AssetCheckExecutionContext, market: MarketResource, lake: LakeResource
     ) -> Iterator[dg.AssetCheckResult]:
-        day = date.fromisoformat(context.partition_key)
-        store = lake.lake()
-        tables = {
-            table.name: store.read(table, day, underlying=underlying)
-            for table in (QUOTES, SNAPSHOTS, OPTION_CHAIN, EXPIRY_OVERVIEW, OVERVIEW)
-        }
-        for finding in day_findings(underlying, tables, trading_day(store, day, market.calendar())):
-            yield result_of(asset, finding)
+        calendar, store = market.calendar(), lake.lake()
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        for key in context.partition_keys:
+            for finding in _findings(store, date.fromisoformat(key), underlying, calendar):
+                if finding.check not in wanted:
+                    continue
+                if context.has_partition_key_range:
+                    # A result of a run over several days would carry none of them: Dagster shows it as skipped.
+                    evaluation = dg.AssetCheckEvaluation(**_reported(asset, finding), partition=key)
+                    # Taken at run time, missing in the annotation.
+                    context.op_execution_context.log_event(cast(Any, evaluation))
+                else:
+                    yield dg.AssetCheckResult(**_reported(asset, finding))
 
     return checks
 
 
-def result_of(asset: dg.AssetKey, finding: Finding) -> dg.AssetCheckResult:
-    """Return Dagster's form of a finding: its sentence as description, its numbers as metadata."""
+def _findings(store: Lake, day: date, underlying: str, calendar: TradingCalendar) -> list[Finding]:
+    tables = {
+        table.name: store.read(table, day, underlying=underlying)
+        for table in (QUOTES, SNAPSHOTS, OPTION_CHAIN, EXPIRY_OVERVIEW, OVERVIEW)
+    }
+    return day_findings(underlying, tables, trading_day(store, day, calendar))
+
+
+def _reported(asset: dg.AssetKey, finding: Finding) -> dict[str, Any]:
     numbers = {"value": finding.value, "warn above": finding.warn_above, "fail above": finding.fail_above}
-    return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=finding.check,
-        passed=finding.status == "pass",
-        severity=SEVERITY[finding.status],
-        description=finding.description,
-        metadata={
+    return {
+        "asset_key": asset,
+        "check_name": finding.check,
+        "passed": finding.status == "pass",
+        "severity": SEVERITY[finding.status],
+        "description": finding.description,
+        "metadata": {
             **{name: float(value) for name, value in numbers.items() if value is not None and value == value},
             **finding.metadata,
         },
-    )
+    }

@@ -1,7 +1,7 @@
 """What several assets share: metadata made from the schema, the guard of dates, the plan of the settings."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -53,6 +53,12 @@ def opened_session(calendar: TradingCalendar, day: date, now: datetime, *, today
             allow_retries=False,
         )
     return session
+
+
+def next_opening(calendar: TradingCalendar, now: datetime) -> Session:
+    """Return the next session that has not opened yet: what a reason to wait must name."""
+    session = calendar.next_session(now)
+    return session if session.open > now else calendar.next_session(session.close + timedelta(seconds=1))
 
 
 def column_schema(table: Table) -> dict[str, Any]:

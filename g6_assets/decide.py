@@ -107,7 +107,7 @@ def decide_session(
     day = today.trade_date
     starts = today.open - START_BEFORE_OPEN
     if now < starts:
-        return _skip(f"the session of {day} starts at {starts:%H:%M} IST, {starts - now} from now")
+        return _skip(f"the session of {day} starts at {starts:%H:%M} IST; it opens at {today.open:%H:%M}")
     if finished:
         return _skip(f"the session of {day} is complete; {opens}")
     if now >= today.close:

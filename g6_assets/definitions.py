@@ -6,6 +6,7 @@ Which world a process works on comes from its environment: `G6_DATA_ROOT` (absol
 
 import os
 import warnings
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import dagster as dg
 
 from g6_assets import instruments, jobs, partitions, schedules, seal, sensors, session
 from g6_assets.checks import build_index_checks
+from g6_assets.common import OWNERS
 from g6_assets.per_index import build_index
 from g6_market.calendar import TradingCalendar
 from g6_resources.clock import clock_from
@@ -71,9 +73,7 @@ def root_from_environment() -> DataRoot:
 
 def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overrides: dict[str, Any]) -> dg.Definitions:
     today = clock_from(root).now().date()
-    dates = partitions.trading_dates(
-        calendar, first_date(root) or settings.first_partition_date(root.made_at().date()), today
-    )
+    dates = partitions.trading_dates(calendar, first_partition(settings, root), today)
     per_index: list[Any] = []
     checks: list[dg.AssetChecksDefinition] = []
     for name, index in settings.enabled_indices.items():
@@ -94,6 +94,11 @@ def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overri
         resources={**build_resources(settings, root), **overrides},
         executor=dg.in_process_executor,
     )
+
+
+def first_partition(settings: Settings, root: DataRoot) -> date:
+    """Return the first trading date of a world's partitions."""
+    return first_date(root) or settings.first_partition_date(root.made_at().date())
 
 
 def build_resources(settings: Settings, root: DataRoot) -> dict[str, Any]:
@@ -129,12 +134,16 @@ def external_assets() -> list[dg.AssetSpec]:
             description="Kite Connect's daily dump of listed instruments.",
             group_name="session",
             kinds={"kite"},
+            owners=OWNERS,
+            metadata={"dagster/uri": "https://kite.trade/docs/connect/v3/market-quotes/"},
         ),
         dg.AssetSpec(
             ["kite", "quote"],
             description="Kite Connect's quotes: asked once an interval, 500 symbols a call.",
             group_name="session",
             kinds={"kite"},
+            owners=OWNERS,
+            metadata={"dagster/uri": "https://kite.trade/docs/connect/v3/market-quotes/"},
         ),
     ]
 

@@ -4,16 +4,17 @@ The calendar decides which dates exist. Dagster's own idea of "the latest partit
 `end_offset=1` it invents a future key on the eve of a holiday, so today's key always comes from the calendar.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 
 import dagster as dg
-from g6_market.series import series_key
 
 from g6_market.calendar import TradingCalendar
+from g6_market.series import series_key
 
 # Two dimensions multiply; beyond this many keys of one asset the UI becomes slow. `g6 status` warns at 80 %.
 KEYS_PER_ASSET = 100_000
+WARN_SHARE = 0.8
 
 
 def trading_dates(calendar: TradingCalendar, first: date, today: date) -> dg.DailyPartitionsDefinition:
@@ -62,6 +63,26 @@ def series_to_expiry(tags: Sequence[str], strikes_each_side: int) -> dg.MultiPar
             "expiry": dg.DimensionPartitionMapping("series", dg.StaticPartitionMapping(series)),
         }
     )
+
+
+def budget_warnings(
+    calendar: TradingCalendar, first: date, today: date, indices: Mapping[str, tuple[Sequence[str], int]]
+) -> list[str]:
+    """Return a sentence for each index whose series have used 80 % of the keys that one asset may have.
+
+    Parameters
+    ----------
+    indices
+        Expiry tags and strikes each side by index.
+    """
+    days = len(calendar.sessions(first, today))
+    used = {name: days * len(series_keys(tags, width)) for name, (tags, width) in indices.items()}
+    return [
+        f"{name}/offset_series has {keys:,} partition keys since {first}, of {KEYS_PER_ASSET:,} that stay quick in the "
+        "UI: set partitions.first_date later, or collect fewer labels or strikes"
+        for name, keys in used.items()
+        if keys > WARN_SHARE * KEYS_PER_ASSET
+    ]
 
 
 def key_date(key: str) -> date:

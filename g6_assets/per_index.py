@@ -60,7 +60,7 @@ def build_index(
             chain = store.read(OPTION_CHAIN, day, underlying=underlying, columns=["expiry"])
             rows = chain.groupby("expiry").size()
             expiries = store.read(EXPIRIES, day)
-            expiries = expiries[expiries["underlying"] == underlying]
+            expiries = expiries[(expiries["underlying"] == underlying) & expiries["expiry_tag"].isin(list(tags))]
             for tag, expiry in zip(expiries["expiry_tag"], expiries["expiry"], strict=True):
                 event = chain_event(underlying, day, str(tag), expiry, int(rows.get(expiry, 0)))
                 if str(event.partition) in keys:
@@ -129,6 +129,7 @@ def build_index(
                 store.read(OPTION_CHAIN, day, underlying=underlying),
                 store.read(EXPIRY_OVERVIEW, day, underlying=underlying),
                 trading_day(store, day, calendar),
+                strikes_each_side={underlying: strikes_each_side},
             )
             for key in context.partition_keys:
                 if key_date(key) != day:
@@ -147,7 +148,7 @@ def build_index(
         owners=OWNERS,
     )
     view = dg.AssetSpec(
-        ["duckdb", underlying],
+        [underlying, "views"],
         deps=[dg.AssetKey([underlying, name]) for name in (OPTION_CHAIN.name, OVERVIEW.name)],
         description=f"{underlying} in the views and macros of g6.duckdb: `g6 sql`, g6.connect(), any DuckDB client.",
         group_name=underlying,

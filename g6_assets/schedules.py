@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from g6_assets.common import next_opening
 from g6_assets.jobs import MORNING_JOB
 from g6_market.calendar import Closed
 from g6_resources.clock import DrivenClock
@@ -30,7 +31,7 @@ def morning(
     calendar = market.calendar()
     today = calendar.on(now.date())
     if isinstance(today, Closed):
-        opens = calendar.next_session(now).open
+        opens = next_opening(calendar, now).open
         return dg.SkipReason(f"market closed: {today.reason}; next session {opens:%a %Y-%m-%d %H:%M} IST")
     if now >= today.open:
         return dg.SkipReason("the session is open and makes its own day")

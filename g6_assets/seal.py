@@ -3,6 +3,7 @@
 One run does all of it and records every partition it wrote: chains by expiry tag, overviews by date, series by offset.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from g6_assets.common import OWNERS, opened_session, rows_by
+from g6_assets.capture import DayPlan
+from g6_assets.common import OWNERS, opened_session, plan_of, rows_by
 from g6_assets.partitions import series_keys
 from g6_market.day import CODE_VERSION
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
@@ -59,10 +61,13 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         )
         trading = trading_day(store, day, calendar)
         chain = store.read(OPTION_CHAIN, day)
-        series = offset_series(chain, store.read(EXPIRY_OVERVIEW, day), trading)
+        plan = plan_of(market)
+        series = offset_series(
+            chain, store.read(EXPIRY_OVERVIEW, day), trading, strikes_each_side=plan.strikes_each_side
+        )
         if csv.enabled:
             csv.files().rewrite_day(day, series, store.read(OVERVIEW, day))
-        for event in recorded(store, day, chain, series):
+        for event in recorded(store, day, chain, series, plan):
             context.log_event(event)
         return dg.MaterializeResult(
             metadata={
@@ -78,13 +83,18 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     return seal
 
 
-def recorded(store: Lake, day: date, chain: pd.DataFrame, series: pd.DataFrame) -> Iterator[dg.AssetMaterialization]:
-    """Yield a materialisation for every partition that sealing the day wrote."""
+def recorded(
+    store: Lake, day: date, chain: pd.DataFrame, series: pd.DataFrame, plan: DayPlan
+) -> Iterator[dg.AssetMaterialization]:
+    """Yield a materialisation for every partition that sealing the day wrote.
+
+    What the day holds of an index, label or width that the settings no longer name has no partition and no event.
+    """
     expiries = store.read(EXPIRIES, day)
     snapshots = store.read(SNAPSHOTS, day)
     overview = store.read(OVERVIEW, day)
-    for underlying in sorted(overview["underlying"].astype(str).unique()):
-        mine = expiries[expiries["underlying"] == underlying]
+    for underlying in sorted(set(overview["underlying"].astype(str)) & set(plan.tags)):
+        mine = expiries[(expiries["underlying"] == underlying) & expiries["expiry_tag"].isin(plan.tags[underlying])]
         rows = chain[chain["underlying"] == underlying]
         by_expiry = rows.groupby("expiry").size()
         yield dg.AssetMaterialization(
@@ -96,12 +106,9 @@ def recorded(store: Lake, day: date, chain: pd.DataFrame, series: pd.DataFrame) 
         for tag, expiry in zip(mine["expiry_tag"], mine["expiry"], strict=True):
             yield chain_event(underlying, day, str(tag), expiry, int(by_expiry.get(expiry, 0)))
         wanted = series[series["underlying"] == underlying]
-        counts: dict[str, int] = {
-            series_key(str(tag), int(offset)): int(n)
-            for (tag, offset), n in wanted.groupby(["expiry_tag", "strike_offset"]).size().items()
-        }
-        width = int(wanted["strike_offset"].abs().max()) if len(wanted) else 0
-        for key in series_keys([str(tag) for tag in mine["expiry_tag"]], width):
+        labels = zip(wanted["expiry_tag"], wanted["strike_offset"], strict=True)
+        counts = Counter(series_key(str(tag), int(offset)) for tag, offset in labels)
+        for key in series_keys([str(tag) for tag in mine["expiry_tag"]], plan.strikes_each_side[underlying]):
             if key in counts:
                 yield dg.AssetMaterialization(
                     dg.AssetKey([underlying, OFFSET_SERIES.name]),

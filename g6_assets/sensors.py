@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import dagster as dg
 
+from g6_assets.common import next_opening
 from g6_assets.decide import Action, HeartbeatFact, RunFact, RunState, decide_seal, decide_session
 from g6_assets.jobs import SEAL_JOB, SESSION_JOB
 from g6_assets.session import ATTEMPT_TAG, SESSION_TAG
@@ -55,10 +56,10 @@ def market_hours(
         now=now,
         system_now=system_now,
         today=calendar.on(today),
-        next_session=calendar.next_session(now),
+        next_session=next_opening(calendar, now),
         runs=runs,
         heartbeat=_fact(beat, system_now),
-        finished=today in lake.lake().sealed
+        finished=lake.lake().seal_record(today) is not None
         or (beat is not None and beat.trade_date == today and beat.state == "ended"),
         resumed_at=resumed_at(market.root(), today),
     )

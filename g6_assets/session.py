@@ -4,7 +4,8 @@ The loop is `capture`; here it is given its parts, and what it tells becomes Dag
 """
 
 import logging
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -27,18 +28,23 @@ from g6_resources.resources import (
 
 SESSION_TAG = "g6/session"
 ATTEMPT_TAG = "g6/attempt"
-OBSERVE_EVERY_SECONDS = 300
+OBSERVE_EVERY = timedelta(minutes=5)
 
 logger = logging.getLogger(__name__)
 
 
 class RunEvents:
-    """Turns what the loop tells into Dagster events: materialisations once, observations every five minutes."""
+    """Turns what the loop tells into Dagster events: materialisations once, observations every five minutes.
 
-    def __init__(self, context: dg.AssetExecutionContext) -> None:
+    A state's change is observed too, so that the page of an index says why its numbers stand still. All of a day stay
+    below the hundred events that the UI plots.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext, underlyings: Sequence[str]) -> None:
         self._context = context
+        self._underlyings = underlyings
         self._day = context.partition_key
-        self._since: dict[str, int] = {}
+        self._observed: datetime | None = None
 
     def day_opened(self, day: TradingDay, *, written: bool) -> None:
         """Record instruments and expiries if this session made them."""
@@ -56,9 +62,9 @@ class RunEvents:
         if taken.snapshot is None:
             self._context.log.warning(f"{taken.due:%H:%M:%S}: nothing stored: {_causes(taken)}")
             return
-        seconds = taken.due.hour * 3600 + taken.due.minute * 60 + taken.due.second
-        if seconds % OBSERVE_EVERY_SECONDS:
+        if self._observed is not None and taken.due - self._observed < OBSERVE_EVERY:
             return
+        self._observed = taken.due
         overview = taken.snapshot.overview
         expiries = taken.snapshot.expiry_overview
         for row in overview.to_dict("records"):
@@ -87,8 +93,14 @@ class RunEvents:
             )
 
     def state_changed(self, state: str, detail: str) -> None:
-        """Put a change of state into the run's log."""
+        """Put a change of state into the run's log and onto the page of every index."""
         (self._context.log.error if state == "token dead" else self._context.log.info)(f"{state}: {detail}")
+        for name in self._underlyings:
+            self._context.log_event(
+                dg.AssetObservation(
+                    dg.AssetKey([name, "live"]), description=f"{state}: {detail}", metadata={"state": state}
+                )
+            )
 
     def _materialised(self, name: str, metadata: Any) -> None:
         self._context.log_event(dg.AssetMaterialization(name, partition=self._day, metadata=dict(metadata)))
@@ -130,10 +142,11 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         duckdb.warehouse(calendar).rebuild(also=[session.trade_date])
         lock = files.lock()
         attempt = int(context.run.tags.get(ATTEMPT_TAG) or lock.next_attempt(session.trade_date))
-        fence = lock.acquire(session.trade_date, attempt, context.run_id)
+        fence = lock.acquire(session.trade_date, attempt, context.run.run_id)
+        plan = plan_of(market)
         capture = CaptureSession(
             session=session,
-            plan=plan_of(market),
+            plan=plan,
             calendar=calendar,
             clock=now,
             source=kite.source(now),
@@ -142,11 +155,14 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             fence=fence,
             heartbeat=files.heartbeat(),
             state_file=market.root().session_state_file,
-            events=RunEvents(context),
-            run_id=context.run_id,
+            events=RunEvents(context, list(plan.tags)),
+            run_id=context.run.run_id,
         )
-        report = capture.run()
-        fence.release()
+        try:
+            report = capture.run()
+        finally:
+            # Also on a cancel or Ctrl+C; the lock of a killed process is taken over by the next attempt.
+            fence.release()
         return dg.MaterializeResult(metadata=_summary(report, attempt))
 
     return quotes

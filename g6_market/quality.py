@@ -90,6 +90,8 @@ def _complete(data: IndexDay) -> Finding:
     counts = {name: int((best["outcome"] == name).sum()) for name in ("stored", "partial", "stale", "failed")}
     lost = due - counts["stored"] - counts["partial"]
     absent = due - sum(counts.values())
+    kept = instants(best[best["outcome"].isin(STORED)], "snapshot_at")
+    whole = np.array([int((kept == at).sum()) == len(chains) for at in data.day.due], dtype=bool)
     status = "fail" if lost or not due else "warn" if counts["partial"] else "pass"
     return Finding(
         "complete",
@@ -98,9 +100,19 @@ def _complete(data: IndexDay) -> Finding:
         0.0,
         0.0,
         f"{counts['stored']} of {due} due snapshots of {len(chains)} expiries are stored, {counts['partial']} partial, "
-        f"{counts['stale']} stale, {counts['failed']} failed, {absent} absent because nothing ran.",
+        f"{counts['stale']} stale, {counts['failed']} failed, {absent} absent because nothing ran."
+        + _worst_run(data.day.due, ~whole),
         {"due": due, "expiries": len(chains), **counts, "absent": absent},
     )
+
+
+def _worst_run(due: NDArray[np.datetime64], lost: NDArray[np.bool_]) -> str:
+    if not lost.any():
+        return ""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], lost, [False]]).astype(np.int8)))
+    first, after = edges[0::2], edges[1::2]
+    worst = int(np.argmax(after - first))
+    return f" At worst from {clock(due[first[worst]])} to {clock(due[after[worst] - 1])}."
 
 
 def _snapshot_gap(data: IndexDay) -> Finding:
@@ -140,13 +152,13 @@ def _exchange_stamp(data: IndexDay) -> Finding:
         runs = runs + 1 if position and unmoved[position - 1] else 1
         if runs > worst:
             worst, at = runs, data.day.due[position]
-    where = f", until {clock(at)}" if worst else ""
+    text = f"No exchange stamp moved in {worst} snapshots in a row, until {clock(at)}."
     return finding(
         "exchange_stamp",
         worst,
         0,
         2,
-        f"No exchange stamp moved in {worst} snapshots in a row{where}.",
+        text if worst else "Exchange stamps moved in every snapshot.",
         unmoved=int(unmoved.sum()),
     )
 
