@@ -63,6 +63,16 @@ def ratio(put: Floats, call: Floats) -> Floats:
         return np.where(call > 0, put / call, np.nan)
 
 
+def change_since(now: Floats, before: Floats) -> Floats:
+    """Return by how much the open interest of each row has changed, over the contracts known then and now.
+
+    NaN where more than 5 % of the contracts known now were unknown before.
+    """
+    change = now - before
+    both = (~np.isnan(change)).sum(axis=1)
+    return np.where(both >= _REFERENCE_SHARE * (~np.isnan(now)).sum(axis=1), sum_known(change), np.nan)
+
+
 @dataclass(frozen=True)
 class Totals:
     """Totals by snapshot and chain number, shape (snapshots, chains); NaN or NaT before the first full chain.
@@ -146,7 +156,7 @@ def carried_totals(chain: Chain, snapshots: pd.DataFrame, before: pd.DataFrame |
     }
     for side, side_legs, now in (("call", call_legs, call_oi), ("put", put_legs, put_oi)):
         for suffix, before_day in zip(("", "_close"), day.oi_before, strict=True):
-            new[f"{side}_oi_change{suffix}"] = _change(now, pick(before_day[legs.number], side_legs))
+            new[f"{side}_oi_change{suffix}"] = change_since(now, pick(before_day[legs.number], side_legs))
     shape = len(legs.received.at), len(day.chains)
     source = np.full(shape, -1, dtype=np.int64)
     source[legs.snapshot[full], legs.chain[full]] = np.arange(len(full))
@@ -210,12 +220,6 @@ def _before(day: TradingDay, before: pd.DataFrame | None) -> tuple[dict[str, Flo
         nothing = np.full(len(day.chains), np.nan)
         return dict.fromkeys(CARRIED, nothing), np.full(len(day.chains), np.datetime64("NaT", "us"))
     return {name: floats(before, name) for name in CARRIED}, instants(before, "oi_as_of")
-
-
-def _change(now: Floats, before: Floats) -> Floats:
-    change = now - before
-    both = (~np.isnan(change)).sum(axis=1)
-    return np.where(both >= _REFERENCE_SHARE * (~np.isnan(now)).sum(axis=1), sum_known(change), np.nan)
 
 
 def _sum_from_right(values: Floats) -> Floats:
