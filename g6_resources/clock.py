@@ -125,10 +125,15 @@ class DrivenClock:
     def __init__(self, state_file: Path, tell: Callable[[datetime], None]) -> None:
         self._state_file = state_file
         self._tell = tell
+        self._known: tuple[tuple[int, ...], datetime] | None = None
 
     def now(self) -> datetime:
         """Return the market's present, aware, in IST."""
-        return _instant_of(read_clock(self._state_file), self._state_file)
+        # The file is asked ten times a call: as long as it is the same file, it holds the same instant.
+        version = self._version()
+        if self._known is None or self._known[0] != version:
+            self._known = version, _instant_of(read_clock(self._state_file), self._state_file)
+        return self._known[1]
 
     def wait_until(self, when: datetime, beat: Beat | None = None) -> None:
         """Jump to `when`, unless that is past."""
@@ -138,11 +143,19 @@ class DrivenClock:
         if beat is not None:
             beat()
         write_clock(self._state_file, "driven", now=when)
+        self._known = None  # two jumps may fall into one tick of the file's time
         self._tell(when.astimezone(IST))
 
     def pause(self, seconds: float, beat: Beat | None = None) -> None:
         """Jump a number of seconds ahead."""
         self.wait_until(self.now() + timedelta(seconds=seconds), beat)
+
+    def _version(self) -> tuple[int, ...]:
+        try:
+            status = self._state_file.stat()
+        except OSError:
+            return ()  # reading it says what is wrong
+        return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def tell_simulator(url: str) -> Callable[[datetime], None]:

@@ -16,6 +16,7 @@ import requests
 
 from g6_resources.clock import Beat, MarketClock, SystemTime
 from g6_resources.kite.failures import BadAnswer, Failure, failure_of
+from g6_resources.kite.http import KiteSession
 from g6_resources.kite.limiter import Limiter
 from g6_resources.kite.token import Credentials, live_token
 from g6_resources.seams import SourceError, TokenDead
@@ -120,7 +121,7 @@ class KiteCalls:
         deadline: datetime | None,
         *,
         url_args: dict[str, Any] | None = None,
-        params: dict[str, Any] | None = None,
+        params: dict[str, Any] | str | None = None,
     ) -> _Answer:
         """Call until an answer is accepted, the deadline is near, or trying again cannot help.
 
@@ -133,7 +134,7 @@ class KiteCalls:
         deadline
             Market time; by default the retry budget from now. One attempt is always made.
         url_args, params
-            Parts of the address, and its query.
+            Parts of the address, and its query; a text is one that is encoded already.
 
         Raises
         ------
@@ -174,7 +175,7 @@ class KiteCalls:
         accept: Callable[[object], _Answer],
         route: str,
         url_args: dict[str, Any] | None,
-        params: dict[str, Any] | None,
+        params: dict[str, Any] | str | None,
     ) -> _Answer | Failure:
         from kiteconnect.exceptions import KiteException
 
@@ -225,6 +226,7 @@ def make_client(credentials: Credentials, root_url: str, timeout_seconds: float)
     from kiteconnect import KiteConnect  # costs 0.3 to 0.9 s
 
     kite = KiteConnect(credentials.api_key, root=root_url, timeout=timeout_seconds)
+    kite.reqsession = KiteSession()
     # A proxy or .netrc of the environment is for the internet; on loopback it would get in the way.
     kite.reqsession.trust_env = urlsplit(root_url).hostname not in _LOOPBACK
     return kite

@@ -18,6 +18,7 @@ from g6_market.calendar import IST
 from g6_resources.clock import Beat, MarketClock
 from g6_resources.kite.calls import CallStats, KiteCalls, Retry
 from g6_resources.kite.failures import BadAnswer
+from g6_resources.kite.http import quote_query
 from g6_resources.kite.instruments import InstrumentCache, validate_dump
 from g6_resources.kite.limiter import Limiter
 from g6_resources.kite.token import Credentials, credentials_from
@@ -188,7 +189,7 @@ class KiteSource:
         """
         if not 0 < len(keys) <= QUOTE_BATCH:
             raise ValueError(f"{len(keys)} keys in one quote call; give 1 to {QUOTE_BATCH}, see batch_size")
-        entries = self._calls.ask("quote", lambda data: _entries(data, keys), deadline, params={"i": list(keys)})
+        entries = self._calls.ask("quote", lambda data: _entries(data, keys), deadline, params=quote_query(tuple(keys)))
         missing = tuple(key for key in keys if key not in entries)
         return QuoteAnswer(entries, missing, self._clock.now())
 
