@@ -1,7 +1,8 @@
 """The session loop itself: plain Python without Dagster, called by the session asset and by tests.
 
 `opening` makes the day's files (instruments, expiries, conventions, reference), `snapshot` captures one snapshot,
-`session` is the loop of due instants, `state` is what a relaunched session must remember.
+`outcomes` makes the rows that tell what became of it, `session` is the loop of due instants, `state` is what a
+relaunched session must remember, `interrupted` completes what a killed one left half done.
 """
 
 from g6_assets.capture.opening import DayPlan, open_day, reference_sweep

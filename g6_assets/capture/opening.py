@@ -52,6 +52,11 @@ class DayPlan:
         return sorted(names)
 
 
+def is_opened(lake: Lake, session: Session) -> bool:
+    """Tell whether the day's dump is stored."""
+    return DUMP_FILE in lake.live_names(INSTRUMENTS, session.trade_date)
+
+
 def open_day(
     lake: Lake,
     source: QuoteSource,
@@ -91,11 +96,20 @@ def reference_sweep(
     source: QuoteSource,
     day: TradingDay,
     now: Callable[[], datetime],
+    *,
+    deadline: datetime | None = None,
 ) -> pd.DataFrame | None:
     """Ask once for every listed contract and store previous close, limits and opening open interest.
 
     Returns None, storing nothing, when the day has its sweep already. A sweep made after the open has a null
     `opening_oi`: what stood before the open cannot be asked for any more.
+
+    Parameters
+    ----------
+    now
+        The market's clock.
+    deadline
+        Market time after which no call is tried again; by default each has the source's own budget.
 
     Raises
     ------
@@ -106,7 +120,7 @@ def reference_sweep(
     if len(lake.read(REFERENCE, date_)):
         return None
     before_open = now() < day.session.open
-    answers = [source.quotes(batch.keys) for batch in reference_batches(day, source.batch_size)]
+    answers = [source.quotes(batch.keys, deadline=deadline) for batch in reference_batches(day, source.batch_size)]
     quotes = quotes_frame(answers, day, day.session.open, attempt=0)
     if quotes.empty:
         raise SourceError(f"reference sweep of {date_}: not one of the listed contracts was answered", "bad answer")

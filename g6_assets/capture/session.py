@@ -11,16 +11,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from g6_assets.capture.opening import DayPlan, open_day, reference_sweep
+from g6_assets.capture.interrupted import complete, interrupted
+from g6_assets.capture.opening import DayPlan, is_opened, open_day, reference_sweep
 from g6_assets.capture.snapshot import SnapshotTaker, Taken
 from g6_assets.capture.state import load_state
 from g6_market.calendar import Session, TradingCalendar
 from g6_market.day import TradingDay
-from g6_market.schema import SNAPSHOTS
-from g6_resources.clock import MarketClock
+from g6_market.schema import QUOTES, REFERENCE, SNAPSHOTS
+from g6_resources.clock import MarketClock, SystemTime
 from g6_resources.heartbeat import HeartbeatFile
 from g6_resources.lake import Lake, snapshot_name
-from g6_resources.lock import Fence
+from g6_resources.lock import Fence, FencedOut
 from g6_resources.seams import QuoteSource, SinkError, Snapshot, SnapshotSink, SourceError, TokenDead
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ MARGIN = timedelta(seconds=3)
 TOKEN_POLL_SECONDS = 10.0
 # The books empty at the close: the last snapshot is asked early enough that its full chain is answered before.
 LAST_SNAPSHOT_LEAD = timedelta(seconds=3)
+# A beat comes before each call and slice of a wait; one a second is proof enough.
+BEAT_SECONDS = 1.0
 
 
 class SessionEvents(Protocol):
@@ -52,7 +55,7 @@ class SessionEvents(Protocol):
         ...
 
     def state_changed(self, state: str, detail: str) -> None:
-        """The session entered another state: waiting, capturing, token dead, ended."""
+        """The session entered another state: opening, waiting, capturing, token dead, ended."""
         ...
 
 
@@ -90,11 +93,17 @@ class CaptureSession:
     state_file: Path
     events: SessionEvents
     run_id: str
+    system: SystemTime = field(default_factory=SystemTime)
     _state_name: str = field(default="starting", init=False)
     _state_detail: str = field(default="", init=False)
+    _beaten: float | None = field(default=None, init=False)
+    _swept: bool = field(default=False, init=False)
 
     def run(self) -> SessionReport:
         """Capture what is still due of the day and return the counts.
+
+        The heartbeat then says "ended"; after an error or an interrupt it says "stopped", and sinks are flushed all the
+        same. A session that was fenced out leaves the heartbeat to its successor.
 
         Raises
         ------
@@ -103,20 +112,25 @@ class CaptureSession:
         SourceError
             The day cannot be opened (no usable dump and no stored one).
         """
-        report = SessionReport()
         dues = self.session.due_times(self.plan.conventions.interval_seconds)
-        stored = self.lake.live_names(SNAPSHOTS, self.session.trade_date)
-        report.due = len(dues)
-        report.already = sum(snapshot_name(due) in stored for due in dues)
-        if self.clock.now() > dues[-1] or report.already == report.due:
+        stored = self._stored(dues)
+        report = SessionReport(due=len(dues), already=len(stored))
+        over = self.clock.now() > dues[-1]
+        if (over or report.already == report.due) and not self._interrupted(dues):
             report.passed_over = report.due - report.already
             self._enter("ended", "nothing due")
             return report
         self.source.beat = self.beat
         try:
-            day = self._open()
+            day = self._stored_day() if over else self._open()
             self._capture(day, dues, stored, report)
             self._enter("ended", f"{report.stored} of {report.due} snapshots stored")
+        except FencedOut:
+            raise
+        except BaseException as error:
+            self._state_name, self._state_detail = "stopped", f"{type(error).__name__}: {error}"
+            self._write_heartbeat()
+            raise
         finally:
             # Also on a cancel: what was published is flushed before the process goes.
             for sink in self.sinks:
@@ -127,7 +141,20 @@ class CaptureSession:
         return report
 
     def beat(self) -> None:
-        """Write the heartbeat: the one proof of life."""
+        """Write the heartbeat, the one proof of life, at most once a second of system time.
+
+        Raises
+        ------
+        FencedOut
+            A newer attempt owns the day; the heartbeat is its own.
+        """
+        now = self.system.monotonic()
+        if self._beaten is None or now - self._beaten >= BEAT_SECONDS:
+            self._write_heartbeat()
+
+    def _write_heartbeat(self) -> None:
+        self.fence.check()
+        self._beaten = self.system.monotonic()
         self.heartbeat.write(
             market_time=self.clock.now(),
             run_id=self.run_id,
@@ -137,34 +164,54 @@ class CaptureSession:
             detail=self._state_detail,
         )
 
+    def _stored(self, dues: Sequence[datetime]) -> set[datetime]:
+        """Return the due instants that need not be asked for; of an interrupted one the quotes are there."""
+        day = self.session.trade_date
+        if self.lake.seal_record(day) is not None:
+            return set(dues)
+        names = {*self.lake.live_names(SNAPSHOTS, day), *self.lake.live_names(QUOTES, day)}
+        return {due for due in dues if snapshot_name(due) in names}
+
+    def _interrupted(self, dues: Sequence[datetime]) -> list[datetime]:
+        return [] if self.lake.seal_record(self.session.trade_date) else interrupted(self.lake, dues)
+
+    def _stored_day(self) -> TradingDay:
+        return open_day(self.lake, self.source, self.plan, self.session, self.calendar)[0]
+
     def _open(self) -> TradingDay:
         self._enter("opening", "checking the token")
-        self._until_token_lives()
+        # A day that is stored needs no token to begin: each due instant is then recorded with what stands in its way.
+        self._until_token_lives(self.session.open if is_opened(self.lake, self.session) else self.session.close)
         day, written = open_day(self.lake, self.source, self.plan, self.session, self.calendar)
         self.events.day_opened(day, written=written)
         self._enter("waiting", f"reference sweep, then the open at {self.session.open:%H:%M}")
         self.clock.wait_until(self.session.open - REFERENCE_BEFORE_OPEN, self.beat)
-        if self.clock.now() < self.session.open:
-            self._sweep(day)
-        return day
+        return self._swept_day(day) if self.clock.now() < self.session.open else day
 
-    def _capture(self, day: TradingDay, dues: Sequence[datetime], stored: Sequence[str], report: SessionReport) -> None:
-        state = load_state(self.state_file, self.lake, day)
+    def _capture(self, day: TradingDay, dues: Sequence[datetime], stored: set[datetime], report: SessionReport) -> None:
         taker = SnapshotTaker(day=day, plan=self.plan, source=self.source, lake=self.lake, fence=self.fence)
+        for taken in complete(taker, self.lake, self.state_file, self._interrupted(dues)):
+            if taken.snapshot is not None:
+                self._publish(taken.snapshot, report)
+        state = load_state(self.state_file, self.lake, day)
         interval = timedelta(seconds=self.plan.conventions.interval_seconds)
         calls = timedelta(seconds=taker.full_chain_calls)
+        began = self.clock.now()
         first = True
         for due in dues:
-            if snapshot_name(due) in stored:
+            if due in stored:
                 continue
             last = due == dues[-1]
             ask_at = due - LAST_SNAPSHOT_LEAD - calls if last else due
-            if self.clock.now() >= due + interval - MARGIN:
+            deadline = due if last else min(ask_at + interval * RETRY_SHARE + calls, due + interval - MARGIN)
+            if self.clock.now() > deadline:
+                # Before this attempt the process was down, which the lack of a row says; since, it was late itself.
                 report.passed_over += 1
+                if due >= began:
+                    self.events.taken(taker.miss(due, state, "late"))
                 continue
             self.clock.wait_until(ask_at, self.beat)
             full = first or last or self._on_full_chain_beat(due)
-            deadline = due if last else min(ask_at + interval * RETRY_SHARE + calls, due + interval - MARGIN)
             taken = taker.take(due, state, full=full, deadline=deadline)
             self.beat()
             first = first and taken.snapshot is None
@@ -175,10 +222,11 @@ class CaptureSession:
             self.events.taken(taken)
             if taken.dead_token is not None:
                 self._enter("token dead", str(taken.dead_token))
-                self._wait_for_login(due + interval)
+                if not last:
+                    self._wait_for_login(due + interval)
             else:
                 self._enter("capturing", f"last snapshot {due:%H:%M:%S}")
-                self._late_sweep(day, due + interval)
+                taker.day = self._late_sweep(taker.day, due + interval)
 
     def _on_full_chain_beat(self, due: datetime) -> bool:
         since_open = round((due - self.session.open).total_seconds())
@@ -200,32 +248,38 @@ class CaptureSession:
         else:
             report.failed += 1
 
-    def _sweep(self, day: TradingDay) -> None:
+    def _swept_day(self, day: TradingDay, deadline: datetime | None = None) -> TradingDay:
         try:
-            frame = reference_sweep(self.lake, self.source, day, self.clock.now)
+            frame = reference_sweep(self.lake, self.source, day, self.clock.now, deadline=deadline)
         except SourceError as error:
             self._enter("waiting", f"reference sweep failed: {error}")
-            return
+            return day
+        self._swept = True
         if frame is not None:
             self.events.reference_stored(len(frame), self.clock.now())
+            return day.with_reference(frame)
+        # Stored by somebody else, perhaps since this day was opened.
+        return day if day.reference is not None else day.with_reference(self.lake.read(REFERENCE, day.trade_date))
 
-    def _late_sweep(self, day: TradingDay, next_due: datetime) -> None:
+    def _late_sweep(self, day: TradingDay, next_due: datetime) -> TradingDay:
         # A late start makes up for the sweep in a pause that is long enough for all of its calls.
         calls = timedelta(seconds=2 * len(day.instruments) / self.source.batch_size + 5)
-        if not self._swept and self.clock.now() + calls < next_due:
-            self._swept = True
-            self._sweep(day)
+        if self._swept or self.clock.now() + calls >= next_due:
+            return day
+        return self._swept_day(day, next_due - MARGIN)
 
-    _swept: bool = field(default=False, init=False)
-
-    def _until_token_lives(self) -> None:
+    def _until_token_lives(self, until: datetime) -> None:
         while True:
             try:
                 self.source.check()
-            except TokenDead as error:
-                self._enter("token dead", str(error))
+            except SourceError as error:
+                if error.cause == "bad request":
+                    raise
+                self._enter("token dead" if isinstance(error, TokenDead) else "opening", str(error))
                 if self.clock.now() >= self.session.close:
                     raise
+                if self.clock.now() >= until:
+                    return
                 self.clock.pause(TOKEN_POLL_SECONDS, self.beat)
             else:
                 return
@@ -238,12 +292,18 @@ class CaptureSession:
                 self.source.check()
             except TokenDead:
                 continue
+            except SourceError as error:
+                # Whether the new token lives cannot be told now; the next snapshot will.
+                logger.warning("%s", error)
+            self._enter("waiting", "a new session token is there")
             return
 
     def _enter(self, state: str, detail: str) -> None:
         changed = state != self._state_name
         self._state_name, self._state_detail = state, detail
-        self.beat()
-        if changed:
-            logger.info("session %s: %s: %s", self.session.trade_date, state, detail)
-            self.events.state_changed(state, detail)
+        if not changed:
+            self.beat()
+            return
+        self._write_heartbeat()
+        logger.info("session %s: %s: %s", self.session.trade_date, state, detail)
+        self.events.state_changed(state, detail)

@@ -1,40 +1,32 @@
 """One snapshot: ask, judge, store. The order of the writes is the promise that nothing is lost.
 
-Quotes are on disk before their `snapshots` rows, and both before anything derived; a sink hears of a snapshot last.
+Quotes are on disk before their `snapshots` rows, and both before anything derived; a sink hears of a snapshot last. So
+a session that died in between left quotes without the rest, which `interrupted` completes from them.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from g6_assets.capture.opening import DayPlan
+from g6_assets.capture.outcomes import STALE, Tally, outcome_rows
 from g6_assets.capture.state import SessionState
 from g6_market.contracts import ChainKey
 from g6_market.day import TradingDay, wall_clock
-from g6_market.derive import Derived, derive
+from g6_market.derive import derive
+from g6_market.frames import floats, instants
 from g6_market.quality import is_stale
 from g6_market.quotes import newest_exchange_stamp, quotes_frame
-from g6_market.schema import (
-    EXPIRY_OVERVIEW,
-    OPTION_CHAIN,
-    OVERVIEW,
-    QUOTES,
-    SNAPSHOTS,
-    conform,
-    empty_frame,
-)
+from g6_market.schema import EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, QUOTES, SNAPSHOTS, Table
 from g6_market.series import last_strikes, offset_series
 from g6_market.universe import Batch, StickyWindow, full_chain_batches, window_batches
 from g6_resources.lake import Lake, snapshot_name
 from g6_resources.lock import Fence
 from g6_resources.seams import QuoteAnswer, QuoteSource, Snapshot, SourceError, TokenDead
-
-# A full chain with fewer of its listed legs answered is not one: totals then keep the last whole chain (`oi_as_of`).
-FULL_CHAIN_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +54,44 @@ class Taken:
         return Counter(self.rows["outcome"].astype(str))
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """The calls of a snapshot, and the legs they ask for by chain."""
+
+    batches: Sequence[Batch]
+    legs: Mapping[ChainKey, int]
+
+
 class SnapshotTaker:
-    """Takes snapshots of one trading day for one session attempt."""
+    """Takes snapshots of one trading day for one session attempt.
+
+    `day` may be set anew to the same day that knows its reference sweep by now.
+    """
 
     def __init__(self, *, day: TradingDay, plan: DayPlan, source: QuoteSource, lake: Lake, fence: Fence) -> None:
-        self._day = day
+        self.day = day
         self._plan = plan
         self._source = source
         self._lake = lake
         self._fence = fence
-        self._attempt = fence.owner.attempt
-        self._full = full_chain_batches(day, source.batch_size)
         self._chains = _chains_of(day)
-        self._listed = Counter(self._chains.values())
+        self._full = self._request(full_chain_batches(day, source.batch_size))
+        self._asked: tuple[StickyWindow, _Request] | None = None
 
     @property
     def full_chain_calls(self) -> int:
         """Calls that a full chain takes."""
-        return len(self._full)
+        return len(self._full.batches)
 
     def take(self, due: datetime, state: SessionState, *, full: bool, deadline: datetime) -> Taken:
         """Ask for the snapshot due at `due`, store it and bring `state` up to it.
+
+        Parameters
+        ----------
+        full
+            Ask for every listed strike; a session without a window does so in any case.
+        deadline
+            Market time after which nothing is tried again.
 
         Raises
         ------
@@ -90,31 +99,55 @@ class SnapshotTaker:
             A newer attempt owns the day; nothing is written.
         """
         full = full or state.window is None
-        batches = (
-            self._full
-            if full or state.window is None
-            else window_batches(self._day, state.window, self._source.batch_size)
-        )
-        answers, failed, dead = self._ask(batches, deadline)
-        quotes = quotes_frame(answers, self._day, due, attempt=self._attempt, depth=self._plan.depth)
+        request = self._full if full or state.window is None else self._window_request(state.window)
+        answers, failed, dead = self._ask(request.batches, deadline)
+        quotes = quotes_frame(answers, self.day, due, attempt=self._fence.attempt, depth=self._plan.depth)
         stale = self._stale(quotes, state)
         if stale:
             quotes = quotes[~quotes["underlying"].isin(stale)]
-        rows = self._rows(due, batches, answers, failed, stale, full=full)
-        name = snapshot_name(due)
+        tallies = self._tallies(request, answers, failed, stale)
+        rows = outcome_rows(due, tallies, self.day, full=full, attempt=self._fence.attempt)
         has_legs = bool((quotes["contract_type"] == "option").any())
-        self._fence.check()
         if has_legs:
-            self._lake.write_live(QUOTES, due.date(), name, quotes)
-        self._lake.write_live(SNAPSHOTS, due.date(), name, rows)
-        if not has_legs:
-            return Taken(due, None, rows, dead)
-        derived = derive(quotes, rows, self._day, state.totals)
-        self._store_derived(due, name, derived)
+            self._write(QUOTES, due, quotes)
+        self._write(SNAPSHOTS, due, rows)
+        return Taken(due, self.derive_and_store(due, quotes, rows, state) if has_legs else None, rows, dead)
+
+    def miss(self, due: datetime, state: SessionState, cause: str) -> Taken:
+        """Store that nothing was asked at `due`, and why."""
+        request = self._full if state.window is None else self._window_request(state.window)
+        tallies = {chain: Tally(legs, 0, cause) for chain, legs in request.legs.items()}
+        rows = outcome_rows(due, tallies, self.day, full=False, attempt=self._fence.attempt)
+        self._write(SNAPSHOTS, due, rows)
+        return Taken(due, None, rows, None)
+
+    def complete(self, due: datetime, state: SessionState) -> Taken:
+        """Store what a session that died within the snapshot left out, from the quotes that it had stored."""
+        name = snapshot_name(due)
+        quotes = self._lake.read_live(QUOTES, due.date(), names=[name])
+        if name in self._lake.live_names(SNAPSHOTS, due.date()):
+            rows = self._lake.read_live(SNAPSHOTS, due.date(), names=[name])
+        else:
+            rows = self._rows_from(due, quotes, state.window)
+            self._write(SNAPSHOTS, due, rows)
+        return Taken(due, self.derive_and_store(due, quotes, rows, state), rows, None)
+
+    def derive_and_store(
+        self, due: datetime, quotes: pd.DataFrame, rows: pd.DataFrame, state: SessionState
+    ) -> Snapshot:
+        """Derive a stored snapshot, store that too, and bring `state` up to it."""
+        derived = derive(quotes, rows, self.day, state.totals)
+        self._write(OPTION_CHAIN, due, derived.option_chain)
+        self._write(EXPIRY_OVERVIEW, due, derived.expiry_overview)
+        self._write(OVERVIEW, due, derived.overview)
+        self._lake.write_current(derived.option_chain)
         widths = self._plan.strikes_each_side
-        series = offset_series(derived.option_chain, derived.expiry_overview, self._day, state.strikes, widths)
-        self._remember(state, quotes, derived, series)
-        snapshot = Snapshot(
+        series = offset_series(derived.option_chain, derived.expiry_overview, self.day, state.strikes, widths)
+        state.totals = derived.totals
+        state.stamps |= newest_exchange_stamp(quotes)
+        state.strikes = last_strikes(series, state.strikes)
+        state.window = _window(self.day, self._plan, state.window, derived.expiry_overview)
+        return Snapshot(
             trade_date=due.date(),
             due=due,
             quotes=quotes,
@@ -124,7 +157,20 @@ class SnapshotTaker:
             overview=derived.overview,
             offset_series=series,
         )
-        return Taken(due, snapshot, rows, dead)
+
+    def _write(self, table: Table, due: datetime, frame: pd.DataFrame) -> None:
+        # Before each file, because a session may be stopped between two of them and come back after its successor.
+        self._fence.check()
+        self._lake.write_live(table, due.date(), snapshot_name(due), frame)
+
+    def _request(self, batches: Sequence[Batch]) -> _Request:
+        keys = (key for batch in batches for key in batch.keys)
+        return _Request(batches, Counter(self._chains[key] for key in keys if key in self._chains))
+
+    def _window_request(self, window: StickyWindow) -> _Request:
+        if self._asked is None or self._asked[0] != window:
+            self._asked = window, self._request(window_batches(self.day, window, self._source.batch_size))
+        return self._asked[1]
 
     def _ask(
         self, batches: Sequence[Batch], deadline: datetime
@@ -144,82 +190,54 @@ class SnapshotTaker:
 
     def _stale(self, quotes: pd.DataFrame, state: SessionState) -> list[str]:
         stamps = newest_exchange_stamp(quotes)
-        opens = wall_clock(self._day.session.open)
+        opens = wall_clock(self.day.session.open)
         return [name for name, stamp in stamps.items() if is_stale(stamp, state.stamps.get(name), opens)]
 
-    def _rows(
-        self,
-        due: datetime,
-        batches: Sequence[Batch],
-        answers: Sequence[QuoteAnswer],
-        failed: Mapping[str, str],
-        stale: Sequence[str],
-        *,
-        full: bool,
-    ) -> pd.DataFrame:
-        asked = Counter(self._chains[key] for batch in batches for key in batch.keys if key in self._chains)
+    def _tallies(
+        self, request: _Request, answers: Sequence[QuoteAnswer], failed: Mapping[str, str], stale: Sequence[str]
+    ) -> dict[ChainKey, Tally]:
         came: Counter[ChainKey] = Counter()
         arrived: dict[ChainKey, datetime] = {}
         for answer in answers:
-            for key in answer.quotes:
-                chain = self._chains.get(key)
-                if chain is not None:
-                    came[chain] += 1
-                    arrived[chain] = answer.received_at
+            legs = Counter(self._chains[key] for key in answer.quotes if key in self._chains)
+            came += legs
+            arrived |= dict.fromkeys(legs, answer.received_at)
         causes = {self._chains[key]: cause for key, cause in failed.items() if key in self._chains}
-        records: list[dict[str, Any]] = []
-        for chain, requested in asked.items():
-            returned = came[chain]
-            received = arrived.get(chain)
-            cause = causes.get(chain, "absent in answer")
-            outcome = "stored" if returned == requested else "partial" if returned else "failed"
-            if chain.underlying in stale:
-                outcome, cause = "stale", "stale"
-            records.append(
-                {
-                    "snapshot_at": due.replace(tzinfo=None),
-                    "underlying": chain.underlying,
-                    "expiry": chain.expiry,
-                    "outcome": outcome,
-                    "cause": None if outcome == "stored" else cause,
-                    "full_chain": full
-                    and chain not in causes
-                    and outcome in ("stored", "partial")
-                    and returned >= FULL_CHAIN_SHARE * self._listed[chain],
-                    "requested": requested,
-                    "returned": 0 if outcome == "stale" else returned,
-                    "missing_legs": requested - returned,
-                    "received_at": received.replace(tzinfo=None) if received else None,
-                    "latency_ms": (received - due).total_seconds() * 1000 if received else None,
-                    "attempt": self._attempt,
-                }
+        return {
+            chain: Tally(
+                requested, came[chain], STALE if chain.underlying in stale else causes.get(chain), arrived.get(chain)
             )
-        frame = pd.DataFrame.from_records(records, columns=list(SNAPSHOTS.names)) if records else empty_frame(SNAPSHOTS)
-        return conform(frame, SNAPSHOTS)
+            for chain, requested in request.legs.items()
+        }
 
-    def _store_derived(self, due: datetime, name: str, derived: Derived) -> None:
-        self._lake.write_live(OPTION_CHAIN, due.date(), name, derived.option_chain)
-        self._lake.write_live(EXPIRY_OVERVIEW, due.date(), name, derived.expiry_overview)
-        self._lake.write_live(OVERVIEW, due.date(), name, derived.overview)
-        self._lake.write_current(derived.option_chain)
-
-    def _remember(self, state: SessionState, quotes: pd.DataFrame, derived: Derived, series: pd.DataFrame) -> None:
-        state.totals = derived.totals
-        state.stamps |= newest_exchange_stamp(quotes)
-        state.strikes = last_strikes(series, state.strikes)
-        state.window = _window(self._day, self._plan, state.window, derived.expiry_overview)
+    def _rows_from(self, due: datetime, quotes: pd.DataFrame, window: StickyWindow | None) -> pd.DataFrame:
+        """Make the rows of a snapshot of which only the quotes were stored; what it asked for is told by its width."""
+        legs = quotes[quotes["contract_type"] == "option"]
+        numbers = self.day.chain_numbers(legs["underlying"], instants(legs, "expiry"))
+        came = Counter(self.day.chains[number] for number in numbers if number >= 0)
+        narrow = self._full if window is None else self._window_request(window)
+        full = window is None or any(count > narrow.legs[chain] for chain, count in came.items())
+        # Of a chain without quotes it is not known whether its call failed or was never made.
+        received = pd.Timestamp(legs["received_at"].max()).to_pydatetime().replace(tzinfo=due.tzinfo)
+        tallies = {
+            chain: Tally(requested, came[chain], None, received) if came[chain] else Tally(requested, 0, "interrupted")
+            for chain, requested in (self._full if full else narrow).legs.items()
+        }
+        return outcome_rows(due, tallies, self.day, full=full, attempt=int(legs["attempt"].iloc[0]))
 
 
 def _window(day: TradingDay, plan: DayPlan, window: StickyWindow | None, overview: pd.DataFrame) -> StickyWindow:
     window = window or StickyWindow()
-    levels = overview["forward"].where(overview["forward"].notna(), overview["spot"])
+    forward, spot = floats(overview, "forward"), floats(overview, "spot")
+    numbers = day.chain_numbers(overview["underlying"], instants(overview, "expiry"))
+    levels = {
+        day.chains[number]: float(level)
+        for number, level in zip(numbers, np.where(np.isnan(forward), spot, forward), strict=True)
+        if number >= 0 and not np.isnan(level)
+    }
     for underlying, strikes_each_side in plan.strikes_each_side.items():
-        mine = (overview["underlying"] == underlying) & levels.notna()
-        known = {
-            ChainKey(underlying, expiry.date()): float(level)
-            for expiry, level in zip(overview["expiry"][mine], levels[mine], strict=True)
-        }
-        window = window.widened(day, known, strikes_each_side, plan.room_strikes)
+        mine = {chain: level for chain, level in levels.items() if chain.underlying == underlying}
+        window = window.widened(day, mine, strikes_each_side, plan.room_strikes)
     return window
 
 
