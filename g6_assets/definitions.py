@@ -1,7 +1,7 @@
 """How it is put together: one function builds all definitions and takes overrides, so tests patch nothing.
 
 Which world a process works on comes from its environment: `G6_DATA_ROOT` (absolute folder of the world), which make,
-`g6` and the service units set together with `DAGSTER_HOME`; without it the live world under the configured data_dir.
+`g6` and the service units set together with `DAGSTER_HOME`.
 """
 
 import os
@@ -30,7 +30,7 @@ from g6_resources.resources import (
     load_calendar,
 )
 from g6_resources.settings import Settings, load_settings
-from g6_resources.world import DataRoot, World, make_root, open_root
+from g6_resources.world import DataRoot, World, WorldError, find_root, open_root
 from g6_resources.world_state import first_date, own_settings
 
 DATA_ROOT_VARIABLE = "G6_DATA_ROOT"
@@ -64,11 +64,19 @@ def build_defs(
 
 
 def root_from_environment() -> DataRoot:
-    """Return the data root that this process works on."""
+    """Return the data root that this process works on.
+
+    Without the variable it is the live world, else the newest made. Where none was made yet (a fresh checkout whose
+    definitions are only looked at) it is the live one's place, without making it: only `g6 login` does that.
+    """
     folder = os.environ.get(DATA_ROOT_VARIABLE)
     if folder:
         return open_root(Path(folder))
-    return make_root(load_settings().data_path, World("live"))
+    data_path = load_settings().data_path
+    try:
+        return find_root(data_path)
+    except WorldError:
+        return DataRoot((data_path / "live").absolute(), World("live"))
 
 
 def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overrides: dict[str, Any]) -> dg.Definitions:
@@ -98,6 +106,8 @@ def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overri
 
 def first_partition(settings: Settings, root: DataRoot) -> date:
     """Return the first trading date of a world's partitions."""
+    if not root.world_file.exists():
+        return settings.first_partition_date(clock_from(root).now().date())
     return first_date(root) or settings.first_partition_date(root.made_at().date())
 
 

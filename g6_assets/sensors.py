@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import dagster as dg
 
+from g6_assets.alerts import run_failed
 from g6_assets.common import next_opening
 from g6_assets.decide import Action, HeartbeatFact, RunFact, RunState, decide_seal, decide_session
 from g6_assets.jobs import SEAL_JOB, SESSION_JOB
@@ -113,7 +114,7 @@ def after_close(
     )
 
 
-SENSORS: Sequence[dg.SensorDefinition] = (market_hours, after_close)
+SENSORS: Sequence[dg.SensorDefinition] = (market_hours, after_close, run_failed)
 
 
 def _runs(instance: dg.DagsterInstance, job: str, day: date) -> list[RunFact]:

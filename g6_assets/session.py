@@ -4,17 +4,20 @@ The loop is `capture`; here it is given its parts, and what it tells becomes Dag
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from g6_assets.capture import CaptureSession, SessionReport
 from g6_assets.capture.snapshot import Taken
 from g6_assets.common import OWNERS, column_schema, opened_session, plan_of, rows_by
 from g6_market.day import TradingDay
 from g6_market.schema import QUOTES
+from g6_resources.alerts import Alert, AlertLog
+from g6_resources.clock import SystemTime
 from g6_resources.resources import (
     ClockResource,
     CsvResource,
@@ -40,14 +43,24 @@ class RunEvents:
     below the hundred events that the UI plots.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext, underlyings: Sequence[str]) -> None:
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        underlyings: Sequence[str],
+        alerts: AlertLog,
+        show: Callable[[date], object],
+    ) -> None:
         self._context = context
+        self._alerts = alerts
+        self._show = show
         self._underlyings = underlyings
         self._day = context.partition_key
         self._observed: datetime | None = None
+        self._last: Taken | None = None
 
     def day_opened(self, day: TradingDay, *, written: bool) -> None:
-        """Record instruments and expiries if this session made them."""
+        """Let readers see the day, and record instruments and expiries if this session made them."""
+        self._show(day.trade_date)
         if not written:
             return
         for name, frame in (("instruments", day.instruments), ("expiries", day.expiries)):
@@ -62,43 +75,27 @@ class RunEvents:
         if taken.snapshot is None:
             self._context.log.warning(f"{taken.due:%H:%M:%S}: nothing stored: {_causes(taken)}")
             return
-        if self._observed is not None and taken.due - self._observed < OBSERVE_EVERY:
-            return
-        self._observed = taken.due
-        overview = taken.snapshot.overview
-        expiries = taken.snapshot.expiry_overview
-        for row in overview.to_dict("records"):
-            name = str(row["underlying"])
-            front = expiries[expiries["underlying"] == name].sort_values("expiry").iloc[0].to_dict()
+        self._last = taken
+        if self._observed is None or taken.due - self._observed >= OBSERVE_EVERY:
+            self._observed = taken.due
+            self._observe("capturing")
+
+    def state_changed(self, state: str, detail: str) -> None:
+        """Put a change of state into the run's log and onto the page of every index, with the last numbers known."""
+        (self._context.log.error if state == "token dead" else self._context.log.info)(f"{state}: {detail}")
+        if state == "token dead":
+            self._alerts.tell(Alert(SystemTime().now(), state, date.fromisoformat(self._day), detail))
+        if state != "capturing":  # its numbers follow at once, or they were just told
+            self._observe(state, detail)
+
+    def _observe(self, state: str, detail: str | None = None) -> None:
+        for name in self._underlyings:
+            numbers = _live_numbers(self._last, name) if self._last is not None else {}
             self._context.log_event(
                 dg.AssetObservation(
                     dg.AssetKey([name, "live"]),
-                    metadata=_numbers(
-                        {
-                            "snapshot": f"{taken.due:%Y-%m-%d %H:%M} IST",
-                            "spot": row["spot"],
-                            "day width": row["day_width"],
-                            "PCR (OI)": row["pcr_oi"],
-                            "front forward": front["forward"],
-                            "front ATM strike": front["atm_strike"],
-                            "front straddle": front["straddle"],
-                            "front max pain": front["max_pain"],
-                            "front forward dispersion": front["forward_mad"],
-                            "legs": int(expiries.loc[expiries["underlying"] == name, "legs"].sum()),
-                            "missing legs": int(_of(taken, name)["missing_legs"].sum()),
-                            "latency ms": float(_of(taken, name)["latency_ms"].max()),
-                        }
-                    ),
-                )
-            )
-
-    def state_changed(self, state: str, detail: str) -> None:
-        """Put a change of state into the run's log and onto the page of every index."""
-        (self._context.log.error if state == "token dead" else self._context.log.info)(f"{state}: {detail}")
-        for name in self._underlyings:
-            self._context.log_event(
-                dg.AssetObservation(
-                    dg.AssetKey([name, "live"]), description=f"{state}: {detail}", metadata={"state": state}
+                    description=f"{state}: {detail}" if detail else None,
+                    metadata={"state": state, **numbers},
                 )
             )
 
@@ -138,8 +135,8 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             context.log.info(f"{session.trade_date} is sealed: nothing due")
             return dg.MaterializeResult(metadata={"result": "nothing due: the day is sealed"})
         opened_session(calendar, session.trade_date, now.now(), today_only=True)
-        # Readers see the day from its first snapshot on, also where a later day is sealed already.
-        duckdb.warehouse(calendar).rebuild(also=[session.trade_date])
+        root = market.root()
+        warehouse = duckdb.warehouse(calendar)
         lock = files.lock()
         attempt = int(context.run.tags.get(ATTEMPT_TAG) or lock.next_attempt(session.trade_date))
         fence = lock.acquire(session.trade_date, attempt, context.run.run_id)
@@ -154,8 +151,14 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             sinks=[*csv.sinks(), *influx.sinks()],
             fence=fence,
             heartbeat=files.heartbeat(),
-            state_file=market.root().session_state_file,
-            events=RunEvents(context, list(plan.tags)),
+            state_file=root.session_state_file,
+            events=RunEvents(
+                context,
+                list(plan.tags),
+                AlertLog(root.alerts_file),
+                # Visible from its first snapshot on, also where a later day is sealed already.
+                show=lambda opened: warehouse.rebuild(also=[opened]),
+            ),
             run_id=context.run.run_id,
         )
         try:
@@ -182,8 +185,34 @@ def _summary(report: SessionReport, attempt: int) -> dict[str, Any]:
     return {"result": "nothing due", **counts} if report.nothing_due else {"result": "captured", **counts}
 
 
-def _of(taken: Taken, underlying: str) -> Any:
-    return taken.rows[taken.rows["underlying"] == underlying]
+def _live_numbers(taken: Taken, underlying: str) -> dict[str, Any]:
+    """Return the numbers of an index in a stored snapshot; none where it has none of them."""
+    assert taken.snapshot is not None  # noqa: S101 - only stored snapshots are remembered
+    overview, expiries = taken.snapshot.overview, taken.snapshot.expiry_overview
+    rows = overview[overview["underlying"] == underlying].to_dict("records")
+    if not rows:
+        return {}
+    mine, told = expiries[expiries["underlying"] == underlying], taken.rows[taken.rows["underlying"] == underlying]
+    row, front = rows[0], mine.sort_values("expiry").iloc[0].to_dict()
+    return _numbers(
+        {
+            "snapshot": f"{taken.due:%Y-%m-%d %H:%M} IST",
+            "spot": row["spot"],
+            "day width": row["day_width"],
+            "PCR (OI)": row["pcr_oi"],
+            "India VIX": row["india_vix"],
+            "front forward": front["forward"],
+            "front ATM strike": front["atm_strike"],
+            "front straddle": front["straddle"],
+            "front ATM IV %": front["atm_iv"] * 100,
+            "front max pain": front["max_pain"],
+            "front forward dispersion": front["forward_mad"],
+            "legs": int(mine["legs"].sum()),
+            "missing legs": int(told["missing_legs"].sum()),
+            # The last snapshot of the day is asked before it is due: no latency.
+            "latency ms": told["latency_ms"].where(told["latency_ms"] >= 0).max(),
+        }
+    )
 
 
 def _causes(taken: Taken) -> str:
@@ -192,5 +221,5 @@ def _causes(taken: Taken) -> str:
 
 def _numbers(values: dict[str, Any]) -> dict[str, Any]:
     """Leave out what is unknown: a plot must show a hole, not a zero."""
-    known = {name: value for name, value in values.items() if value is not None and value == value}
+    known = {name: value for name, value in values.items() if not pd.isna(value)}
     return {name: float(value) if not isinstance(value, (str, int)) else value for name, value in known.items()}

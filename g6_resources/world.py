@@ -138,6 +138,11 @@ class DataRoot:
         return self.state / "session_lock.json"
 
     @property
+    def alerts_file(self) -> Path:
+        """What an operator must hear of."""
+        return self.state / "alerts.jsonl"
+
+    @property
     def session_state_file(self) -> Path:
         """What a relaunched session takes over from the one before."""
         return self.state / "session.json"
