@@ -1,13 +1,19 @@
 """`g6 sql` and `g6 status`: reading only."""
 
 import sys
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from g6.errors import CommandError
 
+if TYPE_CHECKING:
+    from g6_resources.heartbeat import Heartbeat
+
 FORMATS = ("table", "csv", "json")
 MOST_TABLE_ROWS = 200
+HEARTBEAT_STALE_SECONDS = 20  # as the market_hours sensor judges
 
 
 def run_sql(query: str, world: str | None, fmt: str) -> None:
@@ -27,7 +33,7 @@ def run_sql(query: str, world: str | None, fmt: str) -> None:
 
         table = Table(*[str(name) for name in frame.columns])
         for row in frame.head(MOST_TABLE_ROWS).itertuples(index=False):
-            table.add_row(*["" if value is None or value != value else str(value) for value in row])
+            table.add_row(*[_cell(value) for value in row])
         Console().print(table)
         if len(frame) > MOST_TABLE_ROWS:
             Console().print(f"{len(frame) - MOST_TABLE_ROWS} more rows; --format csv prints all")
@@ -37,13 +43,21 @@ def run_status(world: str | None) -> None:
     """Print what the world holds: days, snapshots, gaps, and the running session."""
     from g6.connection import connect
     from g6.runtime import console, open_world
+    from g6_assets.definitions import first_partition
+    from g6_assets.partitions import budget_warnings
     from g6_resources.clock import SystemTime, clock_from
     from g6_resources.heartbeat import HeartbeatFile, HeartbeatUnreadable
+    from g6_resources.resources import load_calendar
 
     root, settings = open_world(world)
     now = clock_from(root).now()
     console.print(f"world [bold]{root.world.name}[/bold] in {root.path}", soft_wrap=True)
-    console.print(f"market time {now:%a %Y-%m-%d %H:%M:%S} IST; indices {', '.join(settings.enabled_indices)}")
+    console.print(
+        f"market time {now:%a %Y-%m-%d %H:%M:%S} IST; indices {', '.join(settings.enabled_indices)}", soft_wrap=True
+    )
+    indices = {name: (index.expiries, index.strikes_each_side) for name, index in settings.enabled_indices.items()}
+    for warning in budget_warnings(load_calendar(settings), first_partition(settings, root), now.date(), indices):
+        console.print(f"[yellow]partitions[/yellow]: {warning}", highlight=False, soft_wrap=True)
     try:
         beat = HeartbeatFile(root.heartbeat_file, SystemTime()).read()
     except HeartbeatUnreadable as error:
@@ -52,12 +66,7 @@ def run_status(world: str | None) -> None:
     if beat is None:
         console.print("session: none has run")
     else:
-        age = (SystemTime().now() - beat.system_time).total_seconds()
-        lives = "lives" if age <= 20 and beat.state != "ended" else "does not run"
-        console.print(
-            f"session of {beat.trade_date} {lives}: attempt {beat.attempt}, {beat.state} ({beat.detail}), "
-            f"heartbeat {_age(age)} ago"
-        )
+        console.print(_session(beat, (SystemTime().now() - beat.system_time).total_seconds()), soft_wrap=True)
     with connect(root.path) as db:
         days = db.sql(
             """
@@ -72,10 +81,33 @@ def run_status(world: str | None) -> None:
             order by trade_date desc, underlying limit 60
             """
         )
-    table = Table("day", "index", "snapshots", "with gaps")
+    if days.empty:
+        console.print("snapshots: none are stored")
+        return
+    table = Table("day", "index", "snapshots", "gaps")
     for row in days.itertuples(index=False):
         table.add_row(f"{row.trade_date:%Y-%m-%d}", str(row.underlying), str(row.snapshots), str(row.gaps))
     console.print(table)
+
+
+def _cell(value: Any) -> Text:
+    from pandas import isna
+    from pandas.api.types import is_scalar
+
+    # Text, since a list such as [red] would be taken for a style.
+    return Text("" if is_scalar(value) and isna(value) else str(value))
+
+
+def _session(beat: "Heartbeat", age: float) -> str:
+    day, attempt = beat.trade_date, f"attempt {beat.attempt}"
+    if beat.state in ("ended", "stopped"):
+        return f"session of {day}: {beat.state} {_age(age)} ago ({beat.detail}; {attempt})"
+    if age <= HEARTBEAT_STALE_SECONDS:
+        return f"session of {day}: runs, {beat.state} ({beat.detail}; {attempt}, heartbeat {_age(age)} ago)"
+    return (
+        f"session of {day}: [red]does not run[/red], no heartbeat for {_age(age)}; it was {beat.state} ({beat.detail}; "
+        f"{attempt}). `g6 dev`, or the service, relaunches it while the market is open"
+    )
 
 
 def _age(seconds: float) -> str:
