@@ -19,7 +19,7 @@ FLIP_REACH = 0.05
 # Within a thousandth the sum of bells hardly turns twice; most flips lie near, so the near band goes first.
 _STEP = 0.001
 _BANDS = ((0, 10), (10, 25), (25, round(FLIP_REACH / _STEP)))
-_REFINEMENTS = 12
+_REFINEMENTS = 9
 # Bells worked on at a time: temporaries of a whole day would not fit a cache, nor a small machine.
 _BLOCK = 200_000
 
@@ -110,25 +110,26 @@ class _Bells:
         left = np.arange(len(move))
         for first, last in _BANDS:
             steps = np.linspace(first * _STEP, last * _STEP, last - first + 1)
-            some = self._of(left)
-            up, down = some.first_change(steps), some.first_change(-steps)
+            up, down = self._of(left).first_changes(np.stack([steps, -steps]))
             move[left] = np.where(np.isnan(down) | (np.abs(up) <= np.abs(down)), up, down)
             left = left[np.isnan(move[left])]
             if not len(left):
                 break
         return move
 
-    def first_change(self, moves: Floats) -> Floats:
-        """Return the move of the first change of sign along `moves`; NaN where there is none."""
-        values = self.at(np.repeat(moves[None], len(self.away), axis=0))
+    def first_changes(self, moves: Floats) -> Floats:
+        """Return the move of the first change of sign along each row of `moves`, by row and chain; NaN for none."""
+        count, (sides, steps) = len(self.away), moves.shape
+        values = self.at(np.repeat(moves.ravel()[None], count, axis=0)).reshape(count, sides, steps)
         # Where the bells have died away to nothing there is no sign, and no change.
         sign = np.sign(values)
-        changes = sign[:, 1:] * sign[:, :-1] < 0
-        rows = np.flatnonzero(changes.any(axis=1))
-        step = np.argmax(changes[rows], axis=1)
-        root = np.full(len(values), np.nan)
-        root[rows] = self._of(rows).root(moves[step], moves[step + 1], values[rows, step], values[rows, step + 1])
-        return root
+        changes = sign[..., 1:] * sign[..., :-1] < 0
+        rows, side = np.nonzero(changes.any(axis=2))
+        step = np.argmax(changes[rows, side], axis=1)
+        ends = (values[rows, side, step], values[rows, side, step + 1])
+        change = np.full((sides, count), np.nan)
+        change[side, rows] = self._of(rows).root(moves[side, step], moves[side, step + 1], *ends)
+        return change
 
     def _of(self, rows: Ints) -> "_Bells":
         return _Bells(self.away[rows], self.bell[rows], self.weight[rows])
