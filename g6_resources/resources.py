@@ -22,6 +22,7 @@ from g6_resources.seams import SnapshotSink
 from g6_resources.settings import Settings, load_settings
 from g6_resources.warehouse import Warehouse
 from g6_resources.world import DataRoot, open_root
+from g6_resources.world_state import read_simulator
 
 _ROOT = "Absolute folder of the world this instance works on, e.g. <project>/data/live"
 
@@ -56,7 +57,9 @@ class ClockResource(dg.ConfigurableResource):
 
     def clock(self) -> MarketClock:
         """Return the clock that decides what is due."""
-        return clock_from(open_root(Path(self.data_root)))
+        root = open_root(Path(self.data_root))
+        simulator = read_simulator(root)
+        return clock_from(root, simulator.url if simulator else None)
 
 
 class KiteResource(dg.ConfigurableResource):
@@ -155,8 +158,7 @@ class InfluxResource(dg.ConfigurableResource):
 
 def load_calendar(settings: Settings) -> TradingCalendar:
     """Return the calendar with the override file that the settings name."""
-    override = settings.calendar.override_file
-    return TradingCalendar.load(override=Path(override) if override else None)
+    return TradingCalendar.load(override=settings.calendar_override)
 
 
 def conventions_of(settings: Settings, calendar: TradingCalendar) -> Conventions:
@@ -166,6 +168,6 @@ def conventions_of(settings: Settings, calendar: TradingCalendar) -> Conventions
         atm_reference=settings.pricing.atm_reference,
         interval_seconds=settings.collection.interval_seconds,
         full_chain_every_seconds=settings.collection.full_chain_every_seconds,
-        strikes_each_side=max((index.strikes_each_side for index in settings.enabled.values()), default=10),
+        strikes_each_side=max((index.strikes_each_side for index in settings.enabled_indices.values()), default=10),
         calendar_version=calendar.version,
     )
