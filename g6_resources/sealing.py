@@ -12,11 +12,13 @@ from datetime import date
 import pandas as pd
 
 from g6_market.calendar import TradingCalendar
+from g6_market.daily import daily_summary
 from g6_market.day import CODE_VERSION, Conventions, TradingDay
 from g6_market.derive import derive
 from g6_market.indices import VIX_UNDERLYING
 from g6_market.schema import (
     CONVENTIONS,
+    DAILY_SUMMARY,
     EXPIRIES,
     EXPIRY_OVERVIEW,
     INSTRUMENTS,
@@ -30,10 +32,11 @@ from g6_market.schema import (
     empty_frame,
 )
 from g6_resources.clock import SystemTime
+from g6_resources.history import summaries_before
 from g6_resources.lake import ALL, Lake, LakeError, SealRecord
 from g6_resources.parquet import schema_version
 
-_DERIVED = (OPTION_CHAIN, EXPIRY_OVERVIEW, OVERVIEW)
+_DERIVED = (OPTION_CHAIN, EXPIRY_OVERVIEW, OVERVIEW, DAILY_SUMMARY)
 
 DeriveDay = Callable[[Lake, date], Mapping[str, pd.DataFrame]]
 
@@ -118,12 +121,13 @@ def derive_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> dict[
     Returns
     -------
     dict
-        option_chain, expiry_overview and overview of all indices; without rows when the day has no quotes.
+        option_chain, expiry_overview, overview and daily_summary of all indices; without rows when the day has no
+        quotes. The summary compares with the days sealed before, so it may change once an earlier day is stored.
     """
     quotes = lake.gather(QUOTES, trade_date)
     if quotes.empty:
         return {table.name: empty_frame(table) for table in _DERIVED}
-    return _derived(quotes, lake.gather(SNAPSHOTS, trade_date), trading_day(lake, trade_date, calendar))
+    return _derived(lake, quotes, lake.gather(SNAPSHOTS, trade_date), trading_day(lake, trade_date, calendar))
 
 
 def trading_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> TradingDay:
@@ -156,7 +160,7 @@ def replace_index_files(
     Returns
     -------
     dict
-        Rows by table: option_chain, expiry_overview, overview.
+        Rows by table: option_chain, expiry_overview, overview, daily_summary.
 
     Raises
     ------
@@ -174,7 +178,7 @@ def replace_index_files(
         raise SealError(f"{trade_date} has no quotes of {underlying!r}; it has {known or 'none at all'}")
     snapshots = lake.read(SNAPSHOTS, trade_date, underlying=underlying)
     day = trading_day(lake, trade_date, calendar)
-    derived = _derived(pd.concat(quotes, ignore_index=True), snapshots, day)
+    derived = _derived(lake, pd.concat(quotes, ignore_index=True), snapshots, day)
     files = {name: dict(splits) for name, splits in record.files.items()}
     for name, frame in derived.items():
         lake.write_closed(name, trade_date, underlying, frame)
@@ -186,12 +190,14 @@ def replace_index_files(
     return {name: len(frame) for name, frame in derived.items()}
 
 
-def _derived(quotes: pd.DataFrame, snapshots: pd.DataFrame, day: TradingDay) -> dict[str, pd.DataFrame]:
+def _derived(lake: Lake, quotes: pd.DataFrame, snapshots: pd.DataFrame, day: TradingDay) -> dict[str, pd.DataFrame]:
     tables = derive(quotes, snapshots, day)
+    history = summaries_before(lake, day.trade_date, day.underlyings)
     return {
         OPTION_CHAIN.name: tables.option_chain,
         EXPIRY_OVERVIEW.name: tables.expiry_overview,
         OVERVIEW.name: tables.overview,
+        DAILY_SUMMARY.name: daily_summary(quotes, tables, day, history),
     }
 
 

@@ -11,6 +11,7 @@ Timestamps are IST wall clock without a zone (India has no daylight saving, so n
 from g6_market.schema.columns import Column, Kind, SchemaError, Table, conform, empty_frame
 from g6_market.schema.tables import (
     CONVENTIONS,
+    DAILY_SUMMARY,
     EXPIRIES,
     EXPIRY_OVERVIEW,
     INSTRUMENTS,
@@ -26,6 +27,7 @@ from g6_market.schema.tables import (
 
 __all__ = [
     "CONVENTIONS",
+    "DAILY_SUMMARY",
     "EXPIRIES",
     "EXPIRY_OVERVIEW",
     "INSTRUMENTS",

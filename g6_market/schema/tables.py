@@ -469,6 +469,145 @@ OVERVIEW = Table(
 )
 
 
+_FEW_DAYS = "fewer than 60 earlier days with the value are stored"
+_NO_HISTORY = "fewer than 20 days before it are stored, they span over 30 sessions, or one lacks the value"
+
+
+def _bar(name: str, text: str, unit: str, null: str) -> list[Column]:
+    words = {"open": "First", "high": "Highest", "low": "Lowest", "close": "Last"}
+    return [Column(f"{name}_{part}", Kind.FLOAT64, f"{word} {text}", unit, null) for part, word in words.items()]
+
+
+def _standing(name: str, text: str) -> list[Column]:
+    return [
+        Column(
+            f"{name}_rank",
+            Kind.FLOAT64,
+            f"Place of {text} between the least and the largest of itself and up to 252 earlier stored days",
+            "0 to 1",
+            f"{_FEW_DAYS}, the value is null, or all are equal",
+        ),
+        Column(
+            f"{name}_percentile",
+            Kind.FLOAT64,
+            f"Share of these earlier days on which it was strictly below {text}",
+            "0 to 1",
+            f"{_FEW_DAYS}, or the value is null",
+        ),
+        Column(f"{name}_days_used", Kind.INT16, "Earlier stored days with the value, at most 252", "days"),
+    ]
+
+
+_NO_AT = "no snapshot within 5 minutes (or an interval) before, or unknown in it"
+_TIMES = {"1000": "10:00", "1200": "12:00", "1500": "15:00"}
+_FRONT_STRADDLE = "no snapshot outside the settlement window has it"
+_NO_FUTURE = "not received"
+_NO_BASIS = "no future or spot at 15:00, or less than a day to its expiry"
+DAILY_SUMMARY = Table(
+    "daily_summary",
+    "One row per index and day: its bars, realised and implied volatility, their rank among earlier days, rollover.",
+    (
+        _UNDERLYING,
+        Column("front_expiry", Kind.DATE, "Nearest configured expiry: the front"),
+        Column("trading_days_to_expiry", Kind.INT16, "Sessions after the day up to and including it", "sessions"),
+        Column("snapshots", Kind.INT32, "Snapshots of the index behind the row", "snapshots"),
+        Column("spot_open", Kind.FLOAT64, "The exchange's opening index value", "points", "not received"),
+        Column("spot_high", Kind.FLOAT64, "The exchange's highest index value of the day", "points", "not received"),
+        Column("spot_low", Kind.FLOAT64, "The exchange's lowest index value of the day", "points", "not received"),
+        Column("spot_close", Kind.FLOAT64, "Last index value of the day", "points", "not received"),
+        *_bar("straddle", "straddle of the front at the money, which floats", "rupees", _FRONT_STRADDLE),
+        Column(
+            "fixed_strike",
+            Kind.FLOAT64,
+            "Strike of the front at the money at the first snapshot from 09:20",
+            "points",
+            "no snapshot from 09:20 has a forward",
+        ),
+        Column("fixed_strike_from", Kind.TIMESTAMP, "That snapshot", "IST", "fixed_strike is null"),
+        *_bar("fixed_straddle", "straddle of the front at fixed_strike, from then on", "rupees", _FRONT_STRADDLE),
+        Column(
+            "realised_vol_day",
+            Kind.FLOAT64,
+            "Volatility of the day's index values, snapshot to snapshot, over 252 sessions; the night is not in it",
+            "1 = 100 %",
+            "fewer than 3 index values before the closing auction",
+        ),
+        Column(
+            "realised_vol_20",
+            Kind.FLOAT64,
+            "Volatility of the last 20 closes, each against the one before, over 252 sessions",
+            "1 = 100 %",
+            _NO_HISTORY,
+        ),
+        Column(
+            "parkinson_vol_20",
+            Kind.FLOAT64,
+            "Volatility by Parkinson from high and low of the last 20 days, over 252 sessions",
+            "1 = 100 %",
+            _NO_HISTORY,
+        ),
+        Column("realised_days_used", Kind.INT16, "Earlier stored days with a close, at most 20", "days"),
+        *(
+            Column(f"iv30_{short}", Kind.FLOAT64, f"iv30 at {long}", "1 = 100 %", _NO_AT)
+            for short, long in _TIMES.items()
+        ),
+        *(
+            Column(
+                f"atm_iv_{short}",
+                Kind.FLOAT64,
+                f"atm_iv of the front at {long}",
+                "1 = 100 %",
+                f"{_NO_AT}, or in the settlement window",
+            )
+            for short, long in _TIMES.items()
+        ),
+        *_standing("iv30", "iv30_1500"),
+        Column("vix_close", Kind.FLOAT64, "Last India VIX of the day", "%", "not received"),
+        *_standing("vix", "vix_close"),
+        Column("iv30_less_realised", Kind.FLOAT64, "iv30_1500 - realised_vol_20", "1 = 100 %", "either is null"),
+        Column("vix_less_realised", Kind.FLOAT64, "vix_close / 100 - realised_vol_20", "1 = 100 %", "either is null"),
+        _count("future_near_oi", "Last open interest of the nearest future", _NO_FUTURE),
+        _count("future_next_oi", "Last open interest of the second future", _NO_FUTURE),
+        Column(
+            "rollover",
+            Kind.FLOAT64,
+            "future_next_oi / (future_near_oi + future_next_oi)",
+            "0 to 1",
+            "either is null, or both are 0",
+        ),
+        Column(
+            "basis_near_annualised",
+            Kind.FLOAT64,
+            "ln(future / spot) at 15:00 over the years to the nearest future's expiry",
+            "1 = 100 %",
+            _NO_BASIS,
+        ),
+        Column("basis_next_annualised", Kind.FLOAT64, "The same of the second future", "1 = 100 %", _NO_BASIS),
+        _count("front_call_oi", "call_oi of the front at its last full chain", "no full chain"),
+        _count("front_put_oi", "put_oi of the front at its last full chain", "no full chain"),
+        Column(
+            "largest_call_oi_strike",
+            Kind.FLOAT64,
+            "Strike of the front with the most call open interest then, the lower on a tie",
+            "points",
+            "no full chain, or no open interest",
+        ),
+        Column(
+            "largest_put_oi_strike",
+            Kind.FLOAT64,
+            "Strike of the front with the most put open interest then, the lower on a tie",
+            "points",
+            "no full chain, or no open interest",
+        ),
+        _count("call_oi", "call_oi over the configured expiries, each once, at the last full chain", "no full chain"),
+        _count("put_oi", "put_oi over the configured expiries, each once, at the last full chain", "no full chain"),
+        Column("oi_as_of", Kind.TIMESTAMP, "Last full chain of the front", "IST", "no full chain"),
+    ),
+    key=("underlying",),
+    sort=("underlying",),
+)
+
+
 def _sides() -> list[Column]:
     columns: list[Column] = []
     for side in ("call", "put"):
@@ -522,5 +661,6 @@ STORED_TABLES: tuple[Table, ...] = (
     OPTION_CHAIN,
     EXPIRY_OVERVIEW,
     OVERVIEW,
+    DAILY_SUMMARY,
 )
 TABLES: dict[str, Table] = {table.name: table for table in (*STORED_TABLES, OFFSET_SERIES)}

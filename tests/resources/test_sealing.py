@@ -237,13 +237,18 @@ def test_deriving_one_index_again_replaces_its_files_and_nothing_else(root: Root
     lake = captured_day(root)
     seal_captured(lake, Warehouse(root))
     before = closed_files(root)
-    derived = ("option_chain", "expiry_overview", "overview")
+    derived = ("option_chain", "expiry_overview", "overview", "daily_summary")
     chain = lake.read(OPTION_CHAIN, market.FRIDAY, underlying="NIFTY")
     for name in derived:
         (root.lake / name / "closed" / "trade_date=2025-08-29" / "NIFTY.parquet").write_bytes(b"damaged")
     inodes = {path: path.stat().st_ino for path in root.lake.glob("*/closed/*/*.parquet")}
     written = replace_index_files(lake, market.FRIDAY, "NIFTY", market.calendar())
-    assert written == {"option_chain": len(chain), "expiry_overview": 4 * len(CLOCKS), "overview": len(CLOCKS)}
+    assert written == {
+        "option_chain": len(chain),
+        "expiry_overview": 4 * len(CLOCKS),
+        "overview": len(CLOCKS),
+        "daily_summary": 1,
+    }
     assert closed_files(root) == before
     changed = {path for path, inode in inodes.items() if path.stat().st_ino != inode}
     assert changed == {root.lake / name / "closed" / "trade_date=2025-08-29" / "NIFTY.parquet" for name in derived}
