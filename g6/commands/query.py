@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -45,6 +46,7 @@ def run_status(world: str | None) -> None:
     from g6.runtime import console, open_world
     from g6_assets.definitions import first_partition
     from g6_assets.partitions import budget_warnings
+    from g6_resources.alerts import AlertLog
     from g6_resources.clock import SystemTime, clock_from
     from g6_resources.heartbeat import HeartbeatFile, HeartbeatUnreadable
     from g6_resources.resources import load_calendar
@@ -67,6 +69,8 @@ def run_status(world: str | None) -> None:
         console.print("session: none has run")
     else:
         console.print(_session(beat, (SystemTime().now() - beat.system_time).total_seconds()), soft_wrap=True)
+    for alert in AlertLog(root.alerts_file).recent(3):
+        console.print(f"[yellow]{alert.kind}[/yellow] {alert.at:%Y-%m-%d %H:%M}: {escape(alert.text)}", soft_wrap=True)
     with connect(root.path) as db:
         days = db.sql(
             """
