@@ -194,9 +194,10 @@ def summary(root: DataRoot, day: date) -> None:
     console.print(f"files: {root.path}", soft_wrap=True)
     flag = f" --world {root.world.name}"
     console.print("try:")
-    for query in (  # printed, never run
-        "from latest_chain('NIFTY', 'front') where abs(strike_offset) <= 3",
-        f"from straddle('NIFTY', 'front', '{day}')",
+    for query in (
+        "select strike, option_type, bid_price, ask_price, oi, iv, delta from latest_chain('NIFTY', 'front') "
+        "where abs(strike_offset) <= 3",
+        f"select snapshot_at, forward, atm_strike, straddle, atm_iv from straddle('NIFTY', 'front', '{day}')",  # noqa: S608
         "select snapshot_at, underlying, spot, pcr_oi, india_vix from overview order by 1 desc, 2 limit 12",
     ):
         console.print(f'  .venv/bin/g6 sql "{query}"{flag}', soft_wrap=True, highlight=False)

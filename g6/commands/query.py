@@ -10,6 +10,8 @@ from rich.text import Text
 from g6.errors import CommandError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from g6_resources.heartbeat import Heartbeat
 
 FORMATS = ("table", "csv", "json")
@@ -30,14 +32,36 @@ def run_sql(query: str, world: str | None, fmt: str) -> None:
     elif fmt == "json":
         sys.stdout.write(frame.to_json(orient="records", date_format="iso", indent=1) + "\n")
     else:
-        from rich.console import Console
+        _print_table(frame)
 
-        table = Table(*[str(name) for name in frame.columns])
-        for row in frame.head(MOST_TABLE_ROWS).itertuples(index=False):
-            table.add_row(*[_cell(value) for value in row])
-        Console().print(table)
-        if len(frame) > MOST_TABLE_ROWS:
-            Console().print(f"{len(frame) - MOST_TABLE_ROWS} more rows; --format csv prints all")
+
+def _print_table(frame: "pd.DataFrame") -> None:
+    """Print the rows and columns that fit, and say what did not."""
+    from rich.console import Console
+
+    console = Console()
+    head = frame.head(MOST_TABLE_ROWS)
+    shown: list[str] = []
+    cells: list[list[Text]] = []
+    room = console.width - 1
+    for place, name in enumerate(map(str, head.columns)):
+        column = [_cell(value) for value in head.iloc[:, place]]
+        room -= max([len(name), *map(len, column)]) + 3
+        if room < 0 and shown:
+            break
+        shown.append(name)
+        cells.append(column)
+    table = Table(*shown)
+    for row in zip(*cells, strict=True):
+        table.add_row(*row)
+    console.print(table)
+    rest = [str(name) for name in frame.columns[len(shown) :]]
+    if rest:
+        console.print(
+            f"{len(rest)} more columns: {', '.join(rest)}; name those you want, or --format csv", highlight=False
+        )
+    if len(frame) > MOST_TABLE_ROWS:
+        console.print(f"{len(frame) - MOST_TABLE_ROWS} more rows; --format csv prints all")
 
 
 def run_status(world: str | None) -> None:
@@ -95,11 +119,18 @@ def run_status(world: str | None) -> None:
 
 
 def _cell(value: Any) -> Text:
-    from pandas import isna
-    from pandas.api.types import is_scalar
+    """Return a cell to read: four decimals, dates without a midnight. CSV and JSON keep every digit."""
+    from pandas import Timestamp, isna
+    from pandas.api.types import is_float, is_scalar
 
+    if is_scalar(value) and isna(value):
+        return Text("")
+    if is_float(value):
+        return Text(f"{value:.4f}".rstrip("0").rstrip("."))
+    if isinstance(value, Timestamp) and value == value.normalize():
+        return Text(f"{value:%Y-%m-%d}")
     # Text, since a list such as [red] would be taken for a style.
-    return Text("" if is_scalar(value) and isna(value) else str(value))
+    return Text(str(value))
 
 
 def _session(beat: "Heartbeat", age: float) -> str:
