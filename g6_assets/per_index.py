@@ -71,7 +71,8 @@ def build_index(
     @dg.asset(
         key=[underlying, OVERVIEW.name],
         deps=["quotes", "expiries"],
-        description=f"{underlying}: {OVERVIEW.description} With expiry_overview beside it.",
+        description=f"{underlying}: {OVERVIEW.description} Beside it expiry_overview, a row per expiry. "
+        "A date derives the whole (date, index) again.",
         partitions_def=dates,
         group_name=underlying,
         kinds={"parquet", "duckdb"},

@@ -6,8 +6,14 @@ import dagster as dg
 import pytest
 
 from g6_market.quality import CHECK_NAMES
-from g6_market.schema import OPTION_CHAIN
+from g6_market.schema import OPTION_CHAIN, STORED_TABLES
 from tests.dagster_defs.conftest import TAGS, THURSDAY, DagsterWorld, failure_of, materialisations
+
+DERIVED = [
+    table.name
+    for table in STORED_TABLES
+    if table.name in ("option_chain", "expiry_overview", "overview", "daily_summary")
+]
 
 
 def state_of(folder: Path) -> dict[str, tuple[int, int]]:
@@ -33,8 +39,7 @@ def contents(world: DagsterWorld, paths: set[str]) -> dict[str, bytes]:
 
 
 def index_files(index: str, *days: str) -> set[str]:
-    tables = ("option_chain", "expiry_overview", "overview")
-    return {f"lake/{table}/closed/trade_date={day}/{index}.parquet" for table in tables for day in days}
+    return {f"lake/{table}/closed/trade_date={day}/{index}.parquet" for table in DERIVED for day in days}
 
 
 def recorded(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:

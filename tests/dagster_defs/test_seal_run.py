@@ -112,8 +112,8 @@ def test_the_running_session_is_observed_on_the_page_of_each_index(world: Dagste
     mine = [r.asset_observation for r in observed if r.run_id == world.sessions[THURSDAY].run_id]
     plotted = [event for event in mine if event is not None and "spot" in event.metadata]
     states = [event.metadata["state"].value for event in mine if event is not None and "state" in event.metadata]
-    assert len(plotted) == 11
-    assert states[::-1] == ["opening", "waiting", "capturing", "ended"]
+    assert len(plotted) == 12
+    assert states[::-1] == ["opening", "waiting", *["capturing"] * 11, "ended"]
     for event in plotted:
         names = {name for name, value in event.metadata.items() if isinstance(value, dg.FloatMetadataValue)}
         assert names >= {"spot", "day width", "PCR (OI)", "front forward", "front ATM strike", "front straddle"}
