@@ -175,3 +175,15 @@ def test_a_session_on_a_complete_day_has_nothing_due_and_asks_nothing(run):
     assert len(desk.served("/")) == before
     assert files == {path: path.stat().st_mtime_ns for path in desk.root.lake.rglob("*.parquet")}
     assert desk.heartbeat().state == "ended"
+
+
+def test_every_snapshot_knows_the_open_interest_of_before_the_open(desk: Desk):
+    rows = desk.read(EXPIRY_OVERVIEW)
+    reference = desk.read(REFERENCE)
+    before = reference.groupby(["underlying", "expiry", "option_type"])["opening_oi"].sum()
+    assert rows["call_oi_change"].notna().all()
+    for row in rows.itertuples():
+        opening = before[(row.underlying, row.expiry)]
+        assert (row.call_oi_change, row.put_oi_change) == (row.call_oi - opening["CE"], row.put_oi - opening["PE"])
+    # Nothing is stored of the day before.
+    assert rows["call_oi_change_close"].isna().all()
