@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 PROJECT = Path(__file__).parent.parent
+
+# No deadline: a busy machine is no failure. In CI the same examples each time; new ones are looked for by people.
+settings.register_profile("g6", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("g6")
 
 
 @pytest.fixture(scope="session")
