@@ -1,0 +1,69 @@
+"""What keeping a day costs: bytes, the time to seal, and how soon a reader sees a minute.
+
+On one simulated day of the shipped configuration, see `worlds.day_through_dagster`.
+"""
+
+import statistics
+from typing import Any
+
+from benchmarks.worlds import DAY, DayThroughDagster, day_through_dagster
+from g6_market.schema import OPTION_CHAIN, QUOTES
+from g6_resources.lake import Lake, LocalStore
+
+
+def results() -> list[dict[str, Any]]:
+    """Measure; see `benchmarks.__main__` for the keys."""
+    day = day_through_dagster()
+    rows = _rows(day)
+    legs = rows[OPTION_CHAIN.name]
+    chain, quotes = _closed_bytes(day, OPTION_CHAIN.name), _closed_bytes(day, QUOTES.name)
+    everything = _closed_bytes(day, "*")
+    return [
+        {
+            "name": "bytes_per_leg",
+            "value": round(chain / legs, 1),
+            "unit": "B",
+            "better": "lower",
+            "baseline": 117,
+            "ratio": round(117 / (chain / legs), 1),
+            "note": f"sealed option_chain of {_work()}: {legs:,} legs with price, book, OI, forward, IV and greeks. "
+            f"The raw quotes beside it take {quotes / rows[QUOTES.name]:.1f} B a row, all tables together "
+            f"{everything / legs:.1f} B a leg ({everything / 1e6:.1f} MB; {day.live_bytes / 1e6:.1f} MB before the "
+            "seal). Predecessor 117-147, CSV",
+        },
+        {
+            "name": "seal_seconds",
+            "value": round(day.seal_seconds, 2),
+            "unit": "s",
+            "better": "lower",
+            "baseline": None,
+            "ratio": None,
+            "note": f"wall; CPU {day.seal_own_cpu:.1f} s: {_work()} derived again from its quotes, sorted, written, "
+            "read back, committed, views swapped, live files deleted; without CSV, checks and Dagster's events",
+        },
+        {
+            "name": "live_visibility_ms",
+            "value": round(statistics.median(day.visibility) * 1000, 1),
+            "unit": "ms",
+            "better": "lower",
+            "baseline": None,
+            "ratio": None,
+            "note": "wall, from a snapshot's end until a new g6.connect() has answered select max(snapshot_at) from "
+            f"option_chain of the day with it, some 365 live files a table; median of {len(day.visibility)}",
+        },
+    ]
+
+
+def _work() -> str:
+    return f"{DAY}, six indices, all labels, ATM +- 10 each minute, every strike each third"
+
+
+def _rows(day: DayThroughDagster) -> dict[str, int]:
+    record = Lake(LocalStore(day.root.lake)).seal_record(DAY)
+    if record is None:
+        raise RuntimeError(f"{day.root.path} holds no sealed {DAY}: its seal run wrote no record")
+    return record.rows
+
+
+def _closed_bytes(day: DayThroughDagster, table: str) -> int:
+    return sum(path.stat().st_size for path in day.root.lake.glob(f"{table}/closed/trade_date={DAY}/*.parquet"))
