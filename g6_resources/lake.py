@@ -251,6 +251,10 @@ class Lake:
         data = encode(to_arrow(option_chain, OPTION_CHAIN), OPTION_CHAIN, sealed=False)
         write_atomically(self._current / "option_chain.parquet", data, durable=False)
 
+    def copy_to_current(self, path: str) -> None:
+        """Make a live file of `option_chain`, by its path in the lake, the latest snapshot; see `write_current`."""
+        write_atomically(self._current / "option_chain.parquet", self.store.get(path), durable=False)
+
     def ensure_sentinels(self) -> None:
         """Write the files of no rows that give both tiers of every table its columns, and an empty current snapshot.
 
