@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from g6_assets import instruments, jobs, partitions, schedules, seal, sensors, session
+from g6_assets.analytics import build_analytics
 from g6_assets.checks import build_index_checks
 from g6_assets.common import OWNERS
 from g6_assets.per_index import build_index
@@ -86,6 +87,7 @@ def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overri
     checks: list[dg.AssetChecksDefinition] = []
     for name, index in settings.enabled_indices.items():
         per_index += build_index(name, index.expiries, index.strikes_each_side, dates)
+        per_index += build_analytics(name, dates)
         checks.append(build_index_checks(name, dates))
     return dg.Definitions(
         assets=[

@@ -1,5 +1,7 @@
 """The factory of the per-index assets: option_chain, overview, offset_series, live. The index is prefix and group.
 
+What looks at many days is in `analytics`.
+
 Sealing writes them all (`seal`); these bodies derive one (date, index) again and replace its files, whatever key of it
 was asked for.
 """
@@ -9,6 +11,7 @@ from datetime import date
 
 import dagster as dg
 
+from g6_assets.analytics import front_overlay, picture
 from g6_assets.common import OWNERS, column_schema, opened_session
 from g6_assets.partitions import expiry_partitions, key_date, series_partitions, series_to_expiry
 from g6_assets.seal import chain_event, overview_numbers
@@ -92,9 +95,9 @@ def build_index(
             _derive_again(context, day, underlying, market, clock, lake)
             store = lake.lake()
             rows = store.read(OVERVIEW, day, underlying=underlying)
-            context.add_asset_metadata(
-                dict(overview_numbers(rows, store.read(SNAPSHOTS, day), underlying)), partition_key=key
-            )
+            numbers = overview_numbers(rows, store.read(SNAPSHOTS, day), underlying)
+            drawn = picture(store, day, underlying, front_overlay(market, underlying, day))
+            context.add_asset_metadata({**numbers, **drawn}, partition_key=key)
 
     @dg.asset(
         key=[underlying, OFFSET_SERIES.name],

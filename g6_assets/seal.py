@@ -1,6 +1,7 @@
 """The `seal` asset: after the close a day's live files become sorted, sealed ones and the views are swapped.
 
-One run does all of it and records every partition it wrote: chains by expiry tag, overviews by date, series by offset.
+One run does all of it and records every partition it wrote: chains by expiry tag, overviews (with a picture of the day)
+and summaries by date, series by offset.
 """
 
 from collections import Counter
@@ -11,11 +12,12 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from g6_assets.analytics import OVERLAY, front_overlay, overlay_numbers, picture, summary_numbers
 from g6_assets.capture import DayPlan
 from g6_assets.common import OWNERS, opened_session, plan_of, rows_by
 from g6_assets.partitions import series_keys
 from g6_market.day import CODE_VERSION
-from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
+from g6_market.schema import DAILY_SUMMARY, EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
 from g6_market.series import offset_series, series_key
 from g6_resources.lake import Lake
 from g6_resources.resources import ClockResource, CsvResource, DuckDBResource, LakeResource, MarketResource
@@ -67,7 +69,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         )
         if csv.enabled:
             csv.files().rewrite_day(day, series, store.read(OVERVIEW, day))
-        for event in recorded(store, day, chain, series, plan):
+        for event in recorded(market, store, day, chain, series, plan):
             context.log_event(event)
         return dg.MaterializeResult(
             metadata={
@@ -84,7 +86,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def recorded(
-    store: Lake, day: date, chain: pd.DataFrame, series: pd.DataFrame, plan: DayPlan
+    market: MarketResource, store: Lake, day: date, chain: pd.DataFrame, series: pd.DataFrame, plan: DayPlan
 ) -> Iterator[dg.AssetMaterialization]:
     """Yield a materialisation for every partition that sealing the day wrote.
 
@@ -97,12 +99,16 @@ def recorded(
         mine = expiries[(expiries["underlying"] == underlying) & expiries["expiry_tag"].isin(plan.tags[underlying])]
         rows = chain[chain["underlying"] == underlying]
         by_expiry = rows.groupby("expiry").size()
-        yield dg.AssetMaterialization(
-            dg.AssetKey([underlying, "overview"]),
-            partition=day.isoformat(),
-            metadata=overview_numbers(overview[overview["underlying"] == underlying], snapshots, underlying),
-            tags=VERSION_TAGS,
-        )
+        overlay = front_overlay(market, underlying, day)
+        numbers = overview_numbers(overview[overview["underlying"] == underlying], snapshots, underlying)
+        for name, metadata in (
+            (OVERVIEW.name, {**numbers, **picture(store, day, underlying, overlay)}),
+            (DAILY_SUMMARY.name, summary_numbers(store, day, underlying)),
+            (OVERLAY, overlay_numbers(overlay)),
+        ):
+            yield dg.AssetMaterialization(
+                dg.AssetKey([underlying, name]), partition=day.isoformat(), metadata=metadata, tags=VERSION_TAGS
+            )
         for tag, expiry in zip(mine["expiry_tag"], mine["expiry"], strict=True):
             yield chain_event(underlying, day, str(tag), expiry, int(by_expiry.get(expiry, 0)))
         wanted = series[series["underlying"] == underlying]

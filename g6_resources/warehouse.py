@@ -19,6 +19,7 @@ from g6_market.calendar import Session, TradingCalendar
 from g6_resources.lake import Lake, LocalStore
 from g6_resources.warehouse_analytics import analytics_statements
 from g6_resources.warehouse_macros import macro_statements
+from g6_resources.warehouse_overlays import overlay_statements
 from g6_resources.warehouse_views import Layout, literal, view_statements
 
 _AHEAD_DAYS = 14  # sessions known in advance, so that a running day has gaps before the next rebuild
@@ -131,7 +132,7 @@ class Warehouse:
             connection.execute(_EXPECTED)
             for statement in view_statements(layout):
                 connection.execute(statement)
-            for statement in (*macro_statements(layout), *analytics_statements(layout)):
+            for statement in (*macro_statements(layout), *analytics_statements(layout), *overlay_statements(layout)):
                 connection.execute(statement)
             connection.execute(_META.format(generation=generation, root=literal(str(self._root.path))))
             self._expect(connection, [*sealed, *unsealed])

@@ -20,7 +20,7 @@ def evaluations(world: DagsterWorld, day: object = FRIDAY) -> dict[tuple[str, st
 def test_every_partition_of_the_day_is_recorded_once(world: DagsterWorld) -> None:
     expected = {("seal", DAY)}
     for index, tags in TAGS.items():
-        expected.add((f"{index}/overview", DAY))
+        expected |= {(f"{index}/{name}", DAY) for name in ("overview", "daily_summary", "weekday_overlay")}
         expected |= {(f"{index}/option_chain", f"{DAY}|{tag}") for tag in tags}
         expected |= {(f"{index}/offset_series", f"{DAY}|{key}") for key in series_keys(tags, WIDTH[index])}
     found = Counter(

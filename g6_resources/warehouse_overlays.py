@@ -1,0 +1,125 @@
+"""The SQL of the macros that look back over many days of one weekday: `weekday_series`, `weekday_overlay`.
+
+Only the files of that index on sealed days of that weekday are opened, chosen by their folders' dates. The moving
+average of the same rows is `g6_market.overlay`. Macros of a single day are in `warehouse_macros` and `warehouse_analytics`.
+"""
+
+# ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
+
+from collections.abc import Iterator
+
+from g6_market.indices import FRONT, TAGS
+from g6_market.overlay import MEASURES
+from g6_market.schema import CONVENTIONS, EXPIRIES, OPTION_CHAIN, Table
+from g6_resources.lake import ALL
+from g6_resources.warehouse_macros import day_rows, macro
+from g6_resources.warehouse_views import HIVE, Layout, generation, literal, no_rows
+
+WEEKS = 60
+"""Weeks that an overlay looks back."""
+
+_DAY = "CAST(day AS DATE)"
+_ARGUMENTS = "index_name, tag, strike_offset, day"
+_EXAMPLE = "('NIFTY', 'this_week', 0, '2026-11-20')"
+
+
+def overlay_statements(layout: Layout) -> Iterator[str]:
+    """Yield the statements that make the macros, each with a comment."""
+    yield from macro(
+        f"weekday_series({_ARGUMENTS})",
+        f"""WITH {_alike(layout)},
+legs AS MATERIALIZED (
+  SELECT trade_date, snapshot_at, strike, option_type, price, iv, oi,
+    CASE atm_reference WHEN 'spot' THEN c.spot_strike_offset ELSE c.strike_offset END AS label
+  FROM {_past_and_day(OPTION_CHAIN, layout)} c JOIN alike USING (trade_date, expiry)
+  WHERE NOT settlement_window
+), chosen AS (
+  SELECT trade_date, arg_min(strike, snapshot_at) AS strike, min(snapshot_at) AS from_at
+  FROM legs WHERE label = CAST(strike_offset AS INTEGER) AND CAST(snapshot_at AS TIME) >= TIME '09:20'
+  GROUP BY trade_date
+), floating AS (
+  SELECT trade_date, snapshot_at, {_straddle("")}
+  FROM legs WHERE label = CAST(strike_offset AS INTEGER) GROUP BY trade_date, snapshot_at
+), fixed AS (
+  SELECT trade_date, snapshot_at, {_straddle("fixed_")}
+  FROM legs JOIN chosen USING (trade_date, strike) WHERE snapshot_at >= from_at GROUP BY trade_date, snapshot_at
+)
+SELECT trade_date, snapshot_at, trading_days_to_expiry, {", ".join(MEASURES)}
+FROM floating FULL JOIN fixed USING (trade_date, snapshot_at) JOIN alike USING (trade_date)
+UNION ALL BY NAME {generation(layout)}
+ORDER BY trade_date, snapshot_at""",
+        "Straddle, IV and open interest (call + put) by snapshot, of the strike at a rank from the money and (fixed_) "
+        "of the one that had it from 09:20: on the day, and on the sealed days of the 60 weeks before that are of its "
+        "weekday, as many sessions before the expiry of the label, and with the same atm_reference. Without the "
+        f"settlement window; null: unknown. weekday_series{_EXAMPLE}",
+    )
+    shown = ", ".join(f"{m}, {m}_mean, coalesce({m}_days, 0) AS {m}_days" for m in MEASURES)
+    means = ", ".join(f"avg({m}) AS {m}_mean, count({m}) AS {m}_days" for m in MEASURES)
+    yield from macro(
+        f"weekday_overlay({_ARGUMENTS})",
+        f"""WITH days AS MATERIALIZED (FROM weekday_series({_ARGUMENTS})),
+past AS (
+  SELECT CAST(snapshot_at AS TIME) AS at, {means}
+  FROM days WHERE trade_date < {_DAY} GROUP BY ALL
+)
+SELECT snapshot_at, trading_days_to_expiry, {shown}
+FROM days LEFT JOIN past ON past.at = CAST(days.snapshot_at AS TIME)
+WHERE trade_date = {_DAY}
+ORDER BY snapshot_at""",
+        "A day against the days that weekday_series finds alike: each measure with its mean at that time of day and "
+        f"the days behind it; null: no such day. weekday_overlay{_EXAMPLE}",
+    )
+
+
+def _alike(layout: Layout) -> str:
+    listed = ", ".join(literal(tag) for tag in TAGS)
+    word = "CAST(tag AS VARCHAR)"
+    return f"""labels AS (
+  SELECT trade_date,
+    CASE WHEN {word} = '{FRONT}' THEN min(expiry)
+      WHEN {word} IN ({listed}) THEN max(expiry) FILTER (WHERE expiry_tag = {word})
+      ELSE error('no expiry label ' || {word} || ': use {", ".join((FRONT, *TAGS))}') END AS expiry,
+    CASE WHEN {word} = '{FRONT}' THEN arg_min(trading_days_to_expiry, expiry)
+      ELSE max(trading_days_to_expiry) FILTER (WHERE expiry_tag = {word}) END AS trading_days_to_expiry
+  FROM {_past_and_day(EXPIRIES, layout)} WHERE underlying = index_name GROUP BY trade_date
+), known AS MATERIALIZED (
+  SELECT * FROM labels JOIN (SELECT trade_date, any_value(atm_reference) AS atm_reference
+    FROM {_past_and_day(CONVENTIONS, layout)} GROUP BY trade_date) USING (trade_date)
+), alike AS MATERIALIZED (
+  SELECT known.* FROM known JOIN (
+    SELECT trading_days_to_expiry, atm_reference FROM known WHERE trade_date = {_DAY}
+  ) USING (trading_days_to_expiry, atm_reference)
+)"""
+
+
+def _past_and_day(table: Table, layout: Layout) -> str:
+    """Return the rows of the day, and those of one weekday's sealed days before it."""
+    index = None if table.split is None else "index_name"
+    names = {
+        name: [day for day, record in sorted(layout.sealed.items()) if name in record.files.get(table.name, {})]
+        for name in sorted({name for record in layout.sealed.values() for name in record.files.get(table.name, {})})
+    }
+    pattern = layout.address(f"{table.name}/closed/trade_date=*/").replace("'", "''")
+    # A pattern that matches nothing is an error; and a file that no seal record names is none.
+    known = literal("|" + "|".join(f"{day}/{name}" for name, days in names.items() for day in days) + "|")
+    any_of = literal("|" + "|".join(names) + "|")
+    word = literal(ALL) if index is None else index
+    files = (
+        f"CASE WHEN contains({any_of}, '|' || {word} || '|') THEN '{pattern}' || {word} || '.parquet' "
+        f"ELSE {literal(layout.sentinel(table))} END"
+    )
+    return f"""(
+  {no_rows(table)}
+  UNION ALL BY NAME
+  SELECT * FROM read_parquet({files}, {HIVE}, union_by_name = false)
+  WHERE trade_date < {_DAY} AND trade_date >= {_DAY} - INTERVAL {WEEKS} WEEK
+    AND dayofweek(trade_date) = dayofweek({_DAY}) AND contains({known}, '|' || trade_date || '/' || {word} || '|')
+  UNION ALL BY NAME
+  SELECT * FROM {day_rows(table, layout, _DAY, index)})"""
+
+
+def _straddle(prefix: str) -> str:
+    def both(value: str) -> str:
+        return " + ".join(f"max({value}) FILTER (WHERE option_type = '{kind}')" for kind in ("CE", "PE"))
+
+    return f"{both('price')} AS {prefix}straddle, max(iv) AS {prefix}iv, {both('oi')} AS {prefix}oi"
