@@ -76,7 +76,7 @@ def build_analytics(underlying: str, dates: dg.DailyPartitionsDefinition) -> lis
         key=[underlying, OVERLAY],
         deps=[chain],
         description=f"{underlying}: the front's at-the-money straddle against earlier days of the same weekday that "
-        "were as many sessions before their expiry. Stores nothing: the macro weekday_overlay asks for any label and rank.",
+        "were as many sessions before their expiry. Stores nothing: the macro weekday_overlay asks for any label.",
         partitions_def=dates,
         group_name=underlying,
         kinds={"duckdb"},

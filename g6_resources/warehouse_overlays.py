@@ -1,7 +1,8 @@
 """The SQL of the macros that look back over many days of one weekday: `weekday_series`, `weekday_overlay`.
 
 Only the files of that index on sealed days of that weekday are opened, chosen by their folders' dates. The moving
-average of the same rows is `g6_market.overlay`. Macros of a single day are in `warehouse_macros` and `warehouse_analytics`.
+average of the same rows is `g6_market.overlay`. Macros of a single day are in `warehouse_macros` and
+`warehouse_analytics`.
 """
 
 # ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
