@@ -77,7 +77,9 @@ def run_job(
 
     from g6_assets.definitions import build_defs
 
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    # The pool would answer an interrupt with a traceback, and then pass it on.
+    for name in ("dagster", "sqlalchemy.pool"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with instance_of(root) as instance:
         definition = build_defs(settings=settings, root=root).resolve_job_def(job)
         try:
