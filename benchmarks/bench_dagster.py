@@ -3,7 +3,9 @@
 On one simulated day of the shipped configuration, see `worlds.day_through_dagster`.
 """
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -49,11 +51,16 @@ def results() -> list[dict[str, Any]]:
 
 def idle_cpu_per_second(day: DayThroughDagster) -> float:
     """Return the CPU of daemon, code server and webserver a second of wall time, sensors ticking, nothing due."""
-    programs = Path(sys.executable).parent
-    workspace = str(PROJECT / "workspace.yaml")
+    programs, port = Path(sys.executable).parent, _free_port()
+    # With the module itself in the workspace, the daemon would start a new code server every minute, 3 CPU s each.
+    workspace = day.root.path / "workspace.yaml"
+    server = {"grpc_server": {"host": "127.0.0.1", "port": port, "location_name": "g6"}}
+    workspace.write_text(json.dumps({"load_from": [server]}), encoding="utf-8")
+    here = ("-h", "127.0.0.1", "-p")
     commands = (
-        [str(programs / "dagster-daemon"), "run", "-w", workspace],
-        [str(programs / "dagster-webserver"), "-w", workspace, "-h", "127.0.0.1", "-p", "0"],
+        [str(programs / "dagster"), "api", "grpc", "-m", "g6_assets.definitions", *here, str(port)],
+        [str(programs / "dagster-daemon"), "run", "-w", str(workspace)],
+        [str(programs / "dagster-webserver"), "-w", str(workspace), *here, str(_free_port())],
     )
     log = (day.root.path / "idle.log").open("ab")
     processes = [
@@ -77,6 +84,12 @@ def idle_cpu_per_second(day: DayThroughDagster) -> float:
             process.wait(30)
         log.close()
     return spent / seconds
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _settle(processes: list[subprocess.Popen[bytes]], pause: threading.Event) -> None:
