@@ -86,7 +86,9 @@ def _alike(today: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
     date, left = days["trade_date"].iloc[0], days["trading_days_to_expiry"].iloc[0]
     dates = past["trade_date"]
     return past[
-        (dates < date) & (dates.dt.day_of_week == date.day_of_week) & (past["trading_days_to_expiry"] == left).fillna(False)
+        (dates < date)
+        & (dates.dt.day_of_week == date.day_of_week)
+        & (past["trading_days_to_expiry"] == left).fillna(False)
     ]
 
 

@@ -42,10 +42,12 @@ def day_picture(
     front = expiries["expiry"].min()
     mine = expiries[expiries["expiry"] == front].sort_values("snapshot_at")
     legs = chain[chain["expiry"] == front]
-    figure: Any = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained")
+    figure: Any = Figure(figsize=_SIZE_INCHES, dpi=_DPI)
+    # Fixed margins: a computed layout draws everything twice.
+    figure.subplots_adjust(left=0.05, right=0.95, bottom=0.06, top=0.89, wspace=0.16, hspace=0.28)
     (straddle, volatility), (interest, smile) = figure.subplots(2, 2)
     title = f"{underlying}  {trade_date:%a %d %b %Y}"
-    figure.suptitle(title if pd.isna(front) else f"{title}, expiry {front:%d %b}", fontsize=13)
+    figure.suptitle(title if pd.isna(front) else f"{title}, expiry {front:%d %b}", fontsize=13, y=0.97)
     _draw_straddle(straddle, mine, overlay)
     _draw_volatility(volatility, mine)
     _draw_interest(interest, mine, legs)
@@ -81,7 +83,9 @@ def _draw_volatility(panel: Any, front: pd.DataFrame) -> None:
     _hours(panel)
     handles = [*panel.get_lines(), *right.get_lines()]
     if handles:
-        panel.legend(handles, [line.get_label() for line in handles], fontsize=8, loc="best", frameon=False)
+        panel.legend(
+            handles, [line.get_label() for line in handles], fontsize=8, loc="upper center", ncols=2, frameon=False
+        )
 
 
 def _draw_interest(panel: Any, front: pd.DataFrame, legs: pd.DataFrame) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from g6_assets.analytics import overlay_numbers
 from g6_market.overlay import MEASURES
 from g6_market.schema import DAILY_SUMMARY, EXPIRY_OVERVIEW, OPTION_CHAIN, empty_frame
 from g6_resources.overlays import read_overlay
@@ -101,6 +102,28 @@ def test_a_first_day_of_its_weekday_has_an_overlay_of_no_days(world: DagsterWorl
     assert overlay[[f"{measure}_days" for measure in MEASURES]].to_numpy().max() == 0
     assert overlay["straddle"].notna().any()
     assert shown(world, "NIFTY/weekday_overlay").metadata["days behind"].value == 0
+
+
+def test_the_deviation_is_told_in_per_cent_where_it_is_known() -> None:
+    at = [pd.Timestamp(f"2026-11-20 {clock}") for clock in ("09:59", "10:00", "10:01", "14:00", "14:01")]
+    overlay = pd.DataFrame({"snapshot_at": at, "straddle": [99.0, 110.0, 120.0, 80.0, 90.0], "straddle_days": 3})
+    overlay = overlay.assign(straddle_mean=[100.0, 100.0, 100.0, None, 100.0], straddle_ema=200.0)
+    assert overlay_numbers(overlay) == {
+        "snapshots": 5,
+        "days behind": 3,
+        "straddle over mean at 10:00 (%)": 10.0,
+        "straddle over ema at 10:00 (%)": -45.0,
+        "straddle over mean at close (%)": -10.0,
+        "straddle over ema at close (%)": -55.0,
+    }
+
+
+@pytest.mark.parametrize("asset", ["NIFTY/weekday_overlay", "NIFTY/overview"])
+def test_what_a_seal_shows_is_shown_again_by_materialising_it(world: DagsterWorld, asset: str) -> None:
+    result = world.materialize(asset, FRIDAY.isoformat())
+    assert result.success
+    (event,) = materialisations(result)
+    assert event.metadata == shown(world, asset).metadata
 
 
 def test_an_unknown_label_is_answered_with_those_there_are(db: duckdb.DuckDBPyConnection) -> None:

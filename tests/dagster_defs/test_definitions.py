@@ -35,6 +35,8 @@ OF_AN_INDEX = {
     "{}/option_chain": {"parquet", "duckdb"},
     "{}/overview": {"parquet", "duckdb"},
     "{}/offset_series": {"csv", "duckdb"},
+    "{}/daily_summary": {"parquet", "duckdb"},
+    "{}/weekday_overlay": {"duckdb"},
     "{}/live": {"kite"},
     "{}/views": {"duckdb"},
 }

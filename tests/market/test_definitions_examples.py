@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from market_data import small_day
 
+from g6_market.daily import Standing, parkinson, standing, volatility
 from g6_market.exposure import gamma_exposure, gamma_flip
+from g6_market.overlay import moving_average
 from g6_market.smile import Smile, expected_move, iv_at_delta
 from g6_market.term import box_rate, forward_volatility, iv30
 from g6_market.totals import change_since, max_pain, ratio
@@ -60,6 +62,10 @@ def smile(call_iv_25, put_iv_25, atm_iv) -> Smile:
     return Smile(np.array([atm_iv]), np.array([call_iv_25]), np.array([put_iv_25]))
 
 
+def stands(x, earlier_from, to, days) -> Standing:
+    return standing(x, np.linspace(earlier_from, to, days))
+
+
 COMPUTED: dict[str, Callable[..., Any]] = {
     "expected_move": expected_move,
     "wing_iv": lambda delta, iv: iv_at_delta(np.zeros(len(iv), dtype=np.int64), np.array(delta), np.array(iv), 1),
@@ -74,6 +80,11 @@ COMPUTED: dict[str, Callable[..., Any]] = {
     "build_up": build_up,
     "pcr": lambda put_oi, call_oi: ratio(np.array(put_oi), np.array(call_oi)),
     "max_pain": lambda strikes, call_oi, put_oi: max_pain(row(*strikes), row(*call_oi), row(*put_oi)),
+    "realised_vol": lambda closes, sessions: volatility(np.array(closes, dtype=float), sessions / 252),
+    "parkinson_vol": parkinson,
+    "rank": lambda **given: stands(**given).rank,
+    "percentile": lambda **given: stands(**given).percentile,
+    "ema": lambda days, alpha: moving_average(row(*days).T, alpha),
 }
 
 

@@ -17,3 +17,7 @@ def test_the_import_contracts_hold(project: Path):
 def test_the_analysts_door_opens_without_dagster_or_a_broker(run_python):
     reached = run_python(f"import sys, g6; g6.connect; print(' '.join(n for n in {HEAVY!r} if n in sys.modules))")
     assert reached == ""
+
+
+def test_neither_the_command_line_nor_a_code_server_loads_plotting(run_python):
+    assert run_python("import sys, g6.cli, g6_assets.definitions; print('matplotlib' in sys.modules)") == "False"
