@@ -56,6 +56,8 @@ rm -f "$venv"/g6-requirements*.txt
 # Packages ship templates that are not valid Python; those may fail.
 "$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" >/dev/null 2>&1 || true
 "$venv/bin/python" tools/link_project.py
+# The pricing kernels become machine code now, so that the first session does not wait for it.
+"$venv/bin/python" -c "from g6_market.pricing.native import prepare; prepare()"
 echo "$place" >"$venv/g6-place"
 cp requirements.txt "$venv/g6-requirements.txt"
 if [ "$wanted" = requirements-dev.txt ]; then
