@@ -87,7 +87,7 @@ def run_status(world: str | None) -> None:
     try:
         beat = HeartbeatFile(root.heartbeat_file, SystemTime()).read()
     except HeartbeatUnreadable as error:
-        console.print(f"[red]session[/red]: {error}")
+        console.print(f"[red]session[/red]: {error}", soft_wrap=True)
         beat = None
     if beat is None:
         console.print("session: none has run")
