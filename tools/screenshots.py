@@ -45,7 +45,7 @@ class Picture:
 
 PICTURES: dict[str, Picture] = {
     "asset-graph": Picture("/asset-groups", "MIDCPNIFTY"),
-    "index-graph": Picture("/locations/g6/asset-groups/NIFTY/lineage", "offset_series"),
+    "index-graph": Picture("/locations/g6/asset-groups/NIFTY/lineage", "offset_series", size=(1440, 1300)),
     "partitions": Picture("/assets/NIFTY/option_chain?view=partitions", "this_week"),
     "series-partitions": Picture("/assets/NIFTY/offset_series?view=partitions", "this_week.ATM"),
     "live": Picture("/assets/NIFTY/live?view=overview", "front straddle", click="Plots", size=(1440, 1700)),
