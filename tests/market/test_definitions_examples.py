@@ -2,18 +2,27 @@
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import pytest
-from market_data import small_day
+from market_data import FRIDAY, Answer, at, calendar, dump, entry, index_entry, small_day, snapshots_of
 
 from g6_market.daily import Standing, parkinson, standing, volatility
+from g6_market.day import Conventions, TradingDay, make_day, wall_clock
+from g6_market.derive import Derived, derive
 from g6_market.exposure import gamma_exposure, gamma_flip
+from g6_market.indices import TAGS
+from g6_market.instruments import normalise_dump
 from g6_market.overlay import moving_average
+from g6_market.pricing import black76
+from g6_market.pricing.forward import ForwardEstimate, parity_forward, sane_mid
+from g6_market.pricing.implied import implied_volatility, reason_names
+from g6_market.quotes import quotes_frame
 from g6_market.smile import Smile, expected_move, iv_at_delta
 from g6_market.term import box_rate, forward_volatility, iv30
 from g6_market.totals import change_since, max_pain, ratio
@@ -28,6 +37,86 @@ EXAMPLES = _BLOCK.findall(PAGE.read_text(encoding="utf-8"))[0].splitlines()
 
 def row(*values: Any) -> np.ndarray:
     return np.array([values], dtype=float)
+
+
+def price(option_type, forward, strike, t_years, rate, sigma) -> Any:
+    return black76.price(forward, strike, t_years, np.exp(-rate * t_years), sigma, option_type == "CE")[0]
+
+
+def greek(name: str) -> Callable[..., Any]:
+    def of(option_type, forward, strike, t_years, rate, sigma) -> Any:
+        return getattr(black76.greeks(forward, strike, t_years, rate, sigma, option_type == "CE"), name)
+
+    return of
+
+
+def implied(price, option_type, forward, strike, t_years, rate) -> Any:
+    """Volatility and reason, by the usual tick."""
+    discount = np.exp(-rate * t_years)
+    return implied_volatility(price, forward, strike, t_years, discount, option_type == "CE", tick=0.05)
+
+
+def parity(strikes, call, put, spread) -> ForwardEstimate:
+    """A week before the settlement, at the rate 0; `spread` is that of each leg of a strike."""
+    unknown = np.full(len(strikes), np.nan)
+    return parity_forward([0, len(strikes)], strikes, call, put, spread, spread, unknown, unknown, 7 / 365, 0.0)
+
+
+def day_of(strikes, trade_date: date = FRIDAY, expiry: date = date(2025, 9, 30)) -> TradingDay:
+    instruments = normalise_dump(dump({"NIFTY": {expiry: strikes}}, {"NIFTY": [expiry]}), ["NIFTY"])
+    return make_day(calendar().session(trade_date), Conventions(), instruments, {"NIFTY": TAGS}, calendar())
+
+
+def derived(day: TradingDay, due: datetime, forward, books: Mapping[tuple, tuple], index: Mapping[str, Any]) -> Derived:
+    """One snapshot of a chain with too few pairs for parity, so that the future is its forward."""
+    contracts = day.contracts
+    asked = {
+        (contracts.strike[n], contracts.is_call[n]): contracts.keys[n] for n in np.flatnonzero(contracts.chain >= 0)
+    }
+    quotes = {asked[leg]: entry(sum(book) / 2, *book) for leg, book in books.items()}
+    quotes |= {contracts.keys[contracts.future_numbers("NIFTY")[0]]: entry(forward), "NSE:NIFTY 50": index}
+    frame = quotes_frame([Answer(quotes, due - timedelta(seconds=1))], day, due, 1)
+    return derive(frame, snapshots_of(frame, day), day)
+
+
+def of_chain(name: str) -> Callable[..., Any]:
+    def of(strikes, forward, spot=24500, quoted=None, call=(100, 101), put=(100, 101)) -> Any:
+        books = {(quoted or strikes[0], True): call, (quoted or strikes[0], False): put}
+        return derived(day_of(strikes), at("10:00:00"), forward, books, index_entry(spot)).expiry_overview[name].iloc[0]
+
+    return of
+
+
+def of_index(name: str) -> Callable[..., Any]:
+    def of(high=24650, low=24480, spot=24600, previous_close=24500) -> Any:
+        index = index_entry(spot) | {"ohlc": {"open": spot, "high": high, "low": low, "close": previous_close}}
+        quoted = derived(day_of([24600]), at("10:00:00"), 24600, {(24600, True): (100, 101)}, index)
+        return quoted.overview[name].iloc[0]
+
+    return of
+
+
+def until(snapshot_at: str, expiry: str) -> tuple[TradingDay, datetime]:
+    day, clock = snapshot_at.split()
+    trade_date = date.fromisoformat(day)
+    return day_of([24600], trade_date, date.fromisoformat(expiry)), at(clock, trade_date)
+
+
+def years(name: str) -> Callable[..., Any]:
+    def of(snapshot_at, expiry) -> Any:
+        day, due = until(snapshot_at, expiry)
+        return getattr(day, name)(np.array([wall_clock(due)]), 0)
+
+    return of
+
+
+def iv_trading(atm_iv, snapshot_at, expiry) -> Any:
+    day, due = until(snapshot_at, expiry)
+    t_years = day.t_years(np.array([wall_clock(due)]), 0)[0]
+    mid = price("CE", 24600, 24600, t_years, day.conventions.risk_free_rate, atm_iv)
+    book = (mid - 0.05, mid + 0.05)
+    quoted = derived(day, due, 24600, {(24600, True): book, (24600, False): book}, index_entry(24600))
+    return quoted.expiry_overview["iv_trading"].iloc[0]
 
 
 def flip(strikes, call_oi, put_oi, iv, t_years, forward) -> Any:
@@ -67,6 +156,18 @@ def stands(x, earlier_from, to, days) -> Standing:
 
 
 COMPUTED: dict[str, Callable[..., Any]] = {
+    "price": price,
+    "iv": lambda **given: implied(**given)[0],
+    "iv_reason": lambda **given: reason_names(implied(**given)[1])[0],
+    **{name: greek(name) for name in ("delta", "gamma", "theta", "vega", "rho")},
+    "sane_mid": lambda bid, ask, vega: sane_mid(bid, ask, 0.05, vega),
+    "forward": lambda **given: parity(**given).forward,
+    "forward_pairs": lambda **given: parity(**given).pairs,
+    "forward_mad": lambda **given: parity(**given).mad,
+    **{name: of_chain(name) for name in ("atm_strike", "spot_atm_strike", "straddle", "spot_straddle")},
+    **{name: years(name) for name in ("t_years", "t_trading_years")},
+    "iv_trading": iv_trading,
+    **{name: of_index(name) for name in ("day_width", "net_change", "net_change_percent")},
     "expected_move": expected_move,
     "wing_iv": lambda delta, iv: iv_at_delta(np.zeros(len(iv), dtype=np.int64), np.array(delta), np.array(iv), 1),
     "risk_reversal_25": lambda **given: smile(**given).risk_reversal_25,
