@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -31,6 +30,7 @@ from g6_market.schema import CONVENTIONS, EXPIRIES, OPTION_CHAIN, QUOTES, SNAPSH
 from g6_resources.lake import Lake, LocalStore, SealRecord
 from g6_resources.overlays import read_overlay
 from g6_resources.warehouse import Warehouse
+from g6_resources.world import DataRoot, World
 from g6_sim.dump import HEADER, contract_lines, index_lines, merged
 from g6_sim.listing import Contracts
 
@@ -41,29 +41,6 @@ PREDECESSOR_OVERLAY_SECONDS = 8.2
 SNAPSHOT_LEGS, DAY_LEGS, YEAR_LEGS = 2_000, 315_000, 79_000_000
 PAST_DAYS = 60
 SEALED_DAYS = 4  # of the year that is derived again here; the rest is their multiple
-
-
-@dataclass(frozen=True)
-class Root:
-    """The folders of a data root."""
-
-    path: Path
-
-    @property
-    def lake(self) -> Path:
-        return self.path / "lake"
-
-    @property
-    def warehouse(self) -> Path:
-        return self.path / "g6.duckdb"
-
-    @property
-    def generations(self) -> Path:
-        return self.path / "generations"
-
-    @property
-    def current(self) -> Path:
-        return self.path / "current"
 
 
 @cache
@@ -197,7 +174,7 @@ def year_results() -> list[dict[str, Any]]:
 
 def overlay_result() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        root = Root(Path(folder))
+        root = DataRoot(Path(folder), World("sim:1"))
         last = store_weeks(root)
         ask = (root.warehouse, "NIFTY", "this_week", 0, last, 0.5)
         read_overlay(*ask)
@@ -215,7 +192,7 @@ def overlay_result() -> dict[str, Any]:
     )  # fmt: skip
 
 
-def store_weeks(root: Root) -> date:
+def store_weeks(root: DataRoot) -> date:
     """Store one weekday's chains of 61 weeks, sealed, and the views over them; return the last day."""
     lake = Lake(LocalStore(root.lake), current=root.current)
     lake.ensure_sentinels()

@@ -13,14 +13,15 @@ from g6_resources.lake import snapshot_name
 from g6_resources.overlays import read_overlay
 from g6_resources.sealing import seal_day
 from g6_resources.warehouse import Warehouse
+from g6_resources.world import DataRoot
 from tests.resources.lake_frames import (
     CALENDAR,
-    Root,
     as_captured,
     due,
     expiries,
     lake_of,
     option_chain,
+    root_at,
     write_opening,
     write_snapshot,
 )
@@ -32,7 +33,7 @@ PREMIUM = {1: 20.0, 2: 50.0, 3: 70.0, 4: 110.0}
 COUNT = 6
 
 
-def write_week(root: Root, weeks: int, *, left: int = 2, seal: bool = True, **conventions: object) -> date:
+def write_week(root: DataRoot, weeks: int, *, left: int = 2, seal: bool = True, **conventions: object) -> date:
     """A Friday some weeks ago whose legs cost more, some sessions before its expiry."""
     day = FRIDAY - timedelta(weeks=weeks)
     lake = lake_of(root)
@@ -49,8 +50,8 @@ def write_week(root: Root, weeks: int, *, left: int = 2, seal: bool = True, **co
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
-    root = Root(Path(tmp_path_factory.mktemp("overlay")))
+def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
+    root = root_at(Path(tmp_path_factory.mktemp("overlay")))
     write_week(root, 4)
     write_week(root, 3, left=3)
     write_week(root, 2, atm_reference="spot")
@@ -60,12 +61,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
     return root
 
 
-def by_sql(root: Root, day: date = FRIDAY) -> pd.DataFrame:
+def by_sql(root: DataRoot, day: date = FRIDAY) -> pd.DataFrame:
     with duckdb.connect(str(root.warehouse), read_only=True) as connection:
         return connection.execute(f"FROM weekday_overlay('NIFTY', 'this_week', 1, '{day}')").df()
 
 
-def test_only_days_as_far_from_expiry_and_of_the_same_reference_are_behind_it(root: Root) -> None:
+def test_only_days_as_far_from_expiry_and_of_the_same_reference_are_behind_it(root: DataRoot) -> None:
     overlay = read_overlay(root.warehouse, "NIFTY", "this_week", 1, FRIDAY, 0.25)
     assert overlay["straddle_days"].tolist() == [2] * COUNT
     # Two legs: 110 more four weeks ago, 20 more a week ago.
@@ -75,7 +76,7 @@ def test_only_days_as_far_from_expiry_and_of_the_same_reference_are_behind_it(ro
     )
 
 
-def test_sql_and_python_agree(root: Root) -> None:
+def test_sql_and_python_agree(root: DataRoot) -> None:
     sql, python = by_sql(root), read_overlay(root.warehouse, "NIFTY", "this_week", 1, FRIDAY, 0.5)
     for measure in MEASURES:
         for name in (measure, f"{measure}_mean", f"{measure}_days"):
@@ -83,7 +84,7 @@ def test_sql_and_python_agree(root: Root) -> None:
             assert theirs == pytest.approx(ours, rel=1e-12, nan_ok=True), name
 
 
-def test_the_fixed_twin_keeps_its_strike_when_the_money_moves(root: Root) -> None:
+def test_the_fixed_twin_keeps_its_strike_when_the_money_moves(root: DataRoot) -> None:
     overlay = by_sql(root)
     chain = pd.concat([option_chain(FRIDAY, number) for number in range(COUNT)])
     chain = chain[(chain["underlying"] == "NIFTY") & (chain["expiry"] == chain["expiry"].min())]
@@ -95,7 +96,7 @@ def test_the_fixed_twin_keeps_its_strike_when_the_money_moves(root: Root) -> Non
     assert overlay["fixed_straddle"].isna().tolist() == [True] * 4 + [False] * 2
 
 
-def test_sealing_a_past_day_or_the_day_itself_again_changes_nothing(root: Root) -> None:
+def test_sealing_a_past_day_or_the_day_itself_again_changes_nothing(root: DataRoot) -> None:
     before = by_sql(root)
     lake, swap = lake_of(root), Warehouse(root, CALENDAR).swap
     seal_day(lake, FRIDAY - timedelta(weeks=1), as_captured, swap)
@@ -104,5 +105,5 @@ def test_sealing_a_past_day_or_the_day_itself_again_changes_nothing(root: Root) 
     pd.testing.assert_frame_equal(by_sql(root), before)
 
 
-def test_a_day_nothing_is_known_of_has_no_overlay(root: Root) -> None:
+def test_a_day_nothing_is_known_of_has_no_overlay(root: DataRoot) -> None:
     assert by_sql(root, date(2026, 6, 5)).empty

@@ -5,7 +5,6 @@ The queries below share no code with g6_market: they start from `quotes`, `snaps
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -18,31 +17,11 @@ from g6_market.schema import REFERENCE, conform
 from g6_resources.lake import Lake, LocalStore
 from g6_resources.sealing import derive_day, seal_day
 from g6_resources.warehouse import Warehouse
+from tests.resources.lake_frames import root_at
 
 pytestmark = pytest.mark.reference
 
 KEYS = ["underlying", "expiry", "snapshot_at"]
-
-
-@dataclass(frozen=True)
-class Root:
-    path: Path
-
-    @property
-    def lake(self) -> Path:
-        return self.path / "lake"
-
-    @property
-    def warehouse(self) -> Path:
-        return self.path / "g6.duckdb"
-
-    @property
-    def generations(self) -> Path:
-        return self.path / "generations"
-
-    @property
-    def current(self) -> Path:
-        return self.path / "current"
 
 
 def made_up_reference(quotes: pd.DataFrame) -> pd.DataFrame:
@@ -62,7 +41,7 @@ def made_up_reference(quotes: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def db(reference_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """The recorded day sealed; every third snapshot counts as a full chain."""
-    root = Root(tmp_path_factory.mktemp("recorded"))
+    root = root_at(tmp_path_factory.mktemp("recorded"))
     recorded = recorded_day(reference_data)
     day, snapshots = recorded.day, recorded.snapshots
     beats = np.sort(snapshots["snapshot_at"].unique())[2::3]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,6 +16,7 @@ from g6_market.schema import REFERENCE, conform
 from g6_resources.lake import Lake, LocalStore
 from g6_resources.sealing import derive_day, seal_day
 from g6_resources.warehouse import Warehouse
+from tests.resources.lake_frames import root_at
 
 CLOCKS = ("09:16", "09:20", "09:30", "09:45", "09:55", "10:00")
 TEN = "2025-08-29 10:00"
@@ -30,27 +30,6 @@ COURSES: dict[str, list[tuple[float, int] | None]] = {
     "24600PE": [(60, 7500), (60, 7500), None, None, None, (61, 7574)],
 }
 PREVIOUS = {"24500CE": (90, 12000), "24500PE": (120, 8250), "24550CE": (70, 7000), "24550PE": (90, 7500)}
-
-
-@dataclass(frozen=True)
-class Root:
-    path: Path
-
-    @property
-    def lake(self) -> Path:
-        return self.path / "lake"
-
-    @property
-    def warehouse(self) -> Path:
-        return self.path / "g6.duckdb"
-
-    @property
-    def generations(self) -> Path:
-        return self.path / "generations"
-
-    @property
-    def current(self) -> Path:
-        return self.path / "current"
 
 
 @dataclass(frozen=True)
@@ -100,7 +79,7 @@ def reference() -> pd.DataFrame:
 
 @pytest.fixture(scope="module", params=["live", "sealed"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    root = Root(tmp_path_factory.mktemp(request.param))
+    root = root_at(tmp_path_factory.mktemp(request.param))
     lake = Lake(LocalStore(root.lake), current=root.current)
     day = small_day().with_reference(reference())
     frames = [captured(n, clock) for n, clock in enumerate(CLOCKS)]

@@ -1,6 +1,5 @@
 """A small made-up market for the storage tests: two indices, two expiries, five strikes, as conforming frames."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from g6_market.schema import (
 )
 from g6_resources.lake import Lake, LocalStore, snapshot_name
 from g6_resources.seams import Snapshot
+from g6_resources.world import DataRoot, World
 
 CALENDAR = TradingCalendar.load()
 INDICES = ("BANKNIFTY", "NIFTY")
@@ -31,30 +31,12 @@ THURSDAY, FRIDAY = date(2026, 11, 19), date(2026, 11, 20)
 LEGS = len(INDICES) * 2 * len(OFFSETS) * 2
 
 
-@dataclass(frozen=True)
-class Root:
-    """The folders of a data root, without a world."""
-
-    path: Path
-
-    @property
-    def lake(self) -> Path:
-        return self.path / "lake"
-
-    @property
-    def warehouse(self) -> Path:
-        return self.path / "g6.duckdb"
-
-    @property
-    def generations(self) -> Path:
-        return self.path / "generations"
-
-    @property
-    def current(self) -> Path:
-        return self.path / "current"
+def root_at(path: Path) -> DataRoot:
+    """A data root's folders at a path; its world does not matter here."""
+    return DataRoot(path, World("sim:1"))
 
 
-def lake_of(root: Root) -> Lake:
+def lake_of(root: DataRoot) -> Lake:
     return Lake(LocalStore(root.lake), current=root.current)
 
 

@@ -12,9 +12,10 @@ from g6_market.schema import EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, QUOTES, SN
 from g6_resources.lake import Lake, LakeError, LocalStore
 from g6_resources.sealing import SealError, derive_day, replace_index_files, seal_day, trading_day
 from g6_resources.warehouse import Warehouse
+from g6_resources.world import DataRoot
 from tests.market import market_data as market
 from tests.resources import lake_frames as made
-from tests.resources.lake_frames import FRIDAY, LEGS, THURSDAY, Root, as_captured, lake_of
+from tests.resources.lake_frames import FRIDAY, LEGS, THURSDAY, as_captured, lake_of, root_at
 
 
 class Interrupted(Exception):
@@ -46,11 +47,11 @@ def no_swap() -> None:
     """For tests that look at the lake only."""
 
 
-def closed_files(root: Root) -> dict[str, bytes]:
+def closed_files(root: DataRoot) -> dict[str, bytes]:
     return {str(path.relative_to(root.lake)): path.read_bytes() for path in root.lake.glob("*/closed/*/*.parquet")}
 
 
-def seen(root: Root, day: date) -> int:
+def seen(root: DataRoot, day: date) -> int:
     """Rows of the day's chain that somebody finds who opens the views now."""
     with duckdb.connect(str(root.warehouse), read_only=True) as views:
         row = views.execute("SELECT count(*) FROM option_chain WHERE trade_date = ?", [day]).fetchone()
@@ -59,11 +60,11 @@ def seen(root: Root, day: date) -> int:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Root:
-    return Root(tmp_path)
+def root(tmp_path: Path) -> DataRoot:
+    return root_at(tmp_path)
 
 
-def test_a_sealed_day_reads_as_the_live_one_did(root: Root) -> None:
+def test_a_sealed_day_reads_as_the_live_one_did(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, FRIDAY, 3)
     before = {table.name: lake.read(table, FRIDAY) for table in STORED_TABLES}
@@ -82,7 +83,7 @@ def test_a_sealed_day_reads_as_the_live_one_did(root: Root) -> None:
     assert report.files == len([name for name in closed_files(root) if "1970" not in name])
 
 
-def test_sealing_again_changes_not_a_byte(root: Root) -> None:
+def test_sealing_again_changes_not_a_byte(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, FRIDAY, 3)
     seal_day(lake, FRIDAY, as_captured, no_swap)
@@ -93,13 +94,13 @@ def test_sealing_again_changes_not_a_byte(root: Root) -> None:
 
 @pytest.mark.slow
 def test_whatever_moment_a_seal_dies_at_nothing_is_lost_and_a_repetition_ends_the_same(tmp_path: Path) -> None:
-    whole = Root(tmp_path / "whole")
+    whole = root_at(tmp_path / "whole")
     made.write_day(lake_of(whole), FRIDAY, 1)
     seal_day(lake_of(whole), FRIDAY, as_captured, no_swap)
     expected = closed_files(whole)
     moments = len(expected) + 1 + 8  # files, record, live files
     for moment in range(moments):
-        root = Root(tmp_path / str(moment))
+        root = root_at(tmp_path / str(moment))
         made.write_day(lake_of(root), FRIDAY, 1)
         dying = Lake(Interruptible(root.lake, moment))
         with pytest.raises(Interrupted):
@@ -114,7 +115,7 @@ def test_whatever_moment_a_seal_dies_at_nothing_is_lost_and_a_repetition_ends_th
 
 
 @pytest.mark.parametrize("moment", [0, 5, 14, 15, 16, 20, 23])
-def test_the_views_show_an_interrupted_day_once_before_and_after_the_repetition(root: Root, moment: int) -> None:
+def test_the_views_show_an_interrupted_day_once_before_and_after_the_repetition(root: DataRoot, moment: int) -> None:
     made.write_day(lake_of(root), FRIDAY, 1)
     warehouse = Warehouse(root)
     warehouse.rebuild()
@@ -127,7 +128,7 @@ def test_the_views_show_an_interrupted_day_once_before_and_after_the_repetition(
     assert seen(root, FRIDAY) == LEGS
 
 
-def test_a_failed_derivation_or_swap_leaves_the_day_visible(root: Root) -> None:
+def test_a_failed_derivation_or_swap_leaves_the_day_visible(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, FRIDAY, 1)
     warehouse = Warehouse(root)
@@ -145,7 +146,7 @@ def test_a_failed_derivation_or_swap_leaves_the_day_visible(root: Root) -> None:
     assert lake.live_names(OPTION_CHAIN, FRIDAY) == ["s091600"]
 
 
-def test_rows_healed_after_the_seal_are_taken_in_by_sealing_again(root: Root) -> None:
+def test_rows_healed_after_the_seal_are_taken_in_by_sealing_again(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, FRIDAY, 2)
     warehouse = Warehouse(root)
@@ -157,7 +158,7 @@ def test_rows_healed_after_the_seal_are_taken_in_by_sealing_again(root: Root) ->
     assert lake.live_names(OPTION_CHAIN, FRIDAY) == []
 
 
-def test_an_index_that_is_no_longer_part_of_a_day_loses_its_file(root: Root) -> None:
+def test_an_index_that_is_no_longer_part_of_a_day_loses_its_file(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, FRIDAY, 1)
     seal_day(lake, FRIDAY, as_captured, no_swap)
@@ -179,7 +180,7 @@ class Corrupting(LocalStore):
         return super().get(path)
 
 
-def test_a_disk_that_does_not_give_back_what_was_written_stops_the_seal(root: Root) -> None:
+def test_a_disk_that_does_not_give_back_what_was_written_stops_the_seal(root: DataRoot) -> None:
     made.write_day(lake_of(root), FRIDAY, 1)
     lake = Lake(Corrupting(root.lake))
     with pytest.raises(
@@ -190,7 +191,7 @@ def test_a_disk_that_does_not_give_back_what_was_written_stops_the_seal(root: Ro
     assert len(lake.read(QUOTES, FRIDAY)) == LEGS
 
 
-def test_a_day_without_data_is_refused_with_the_days_there_are(root: Root) -> None:
+def test_a_day_without_data_is_refused_with_the_days_there_are(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, THURSDAY, 1)
     with pytest.raises(SealError, match=r"nothing is stored for 2026-11-20, .* days with data: 2026-11-19"):
@@ -201,7 +202,7 @@ def test_a_day_without_data_is_refused_with_the_days_there_are(root: Root) -> No
 CLOCKS = ("09:16", "09:17", "09:18")
 
 
-def captured_day(root: Root) -> Lake:
+def captured_day(root: DataRoot) -> Lake:
     """A day of NIFTY and BANKNIFTY as a session leaves it: raw quotes, and no derived row yet."""
     day = market.small_day()
     lake = lake_of(root)
@@ -221,7 +222,7 @@ def seal_captured(lake: Lake, warehouse: Warehouse) -> None:
     seal_day(lake, market.FRIDAY, lambda lake_, day: derive_day(lake_, day, market.calendar()), warehouse.swap)
 
 
-def test_a_day_is_derived_from_its_quotes_with_its_own_conventions(root: Root) -> None:
+def test_a_day_is_derived_from_its_quotes_with_its_own_conventions(root: DataRoot) -> None:
     lake = captured_day(root)
     seal_captured(lake, Warehouse(root))
     chain = lake.read(OPTION_CHAIN, market.FRIDAY)
@@ -233,7 +234,7 @@ def test_a_day_is_derived_from_its_quotes_with_its_own_conventions(root: Root) -
     assert trading_day(lake, market.FRIDAY, market.calendar()).conventions == market.small_day().conventions
 
 
-def test_deriving_one_index_again_replaces_its_files_and_nothing_else(root: Root) -> None:
+def test_deriving_one_index_again_replaces_its_files_and_nothing_else(root: DataRoot) -> None:
     lake = captured_day(root)
     seal_captured(lake, Warehouse(root))
     before = closed_files(root)
@@ -254,7 +255,7 @@ def test_deriving_one_index_again_replaces_its_files_and_nothing_else(root: Root
     assert changed == {root.lake / name / "closed" / "trade_date=2025-08-29" / "NIFTY.parquet" for name in derived}
 
 
-def test_an_index_or_a_day_that_cannot_be_derived_again_is_refused(root: Root) -> None:
+def test_an_index_or_a_day_that_cannot_be_derived_again_is_refused(root: DataRoot) -> None:
     lake = captured_day(root)
     with pytest.raises(SealError, match="2025-08-29 is not sealed"):
         replace_index_files(lake, market.FRIDAY, "NIFTY", market.calendar())
@@ -263,7 +264,7 @@ def test_an_index_or_a_day_that_cannot_be_derived_again_is_refused(root: Root) -
         replace_index_files(lake, market.FRIDAY, "SENSEX", market.calendar())
 
 
-def test_a_day_without_quotes_seals_to_empty_tables(root: Root) -> None:
+def test_a_day_without_quotes_seals_to_empty_tables(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_opening(lake, FRIDAY)
     seal_day(lake, FRIDAY, lambda lake_, day: derive_day(lake_, day, market.calendar()), Warehouse(root).swap)

@@ -17,30 +17,31 @@ from g6_market.series import offset_series
 from g6_resources.parquet import encode, schema_version, sorted_rows, to_arrow
 from g6_resources.sealing import derive_day, seal_day, trading_day
 from g6_resources.warehouse import Warehouse
+from g6_resources.world import DataRoot
 from tests.market import market_data as market
 from tests.resources import lake_frames as made
-from tests.resources.lake_frames import CALENDAR, FRIDAY, LEGS, THURSDAY, Root, as_captured, lake_of
+from tests.resources.lake_frames import CALENDAR, FRIDAY, LEGS, THURSDAY, as_captured, lake_of, root_at
 
 
-def ask(root: Root, query: str, *params: Any) -> list[tuple[Any, ...]]:
+def ask(root: DataRoot, query: str, *params: Any) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(root.warehouse), read_only=True) as views:
         return views.execute(query, list(params)).fetchall()
 
 
-def frame(root: Root, query: str) -> pd.DataFrame:
+def frame(root: DataRoot, query: str) -> pd.DataFrame:
     with duckdb.connect(str(root.warehouse), read_only=True) as views:
         return views.execute(query).df()
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Root:
-    return Root(tmp_path / "it's a root")
+def root(tmp_path: Path) -> DataRoot:
+    return root_at(tmp_path / "it's a root")
 
 
 @pytest.fixture(scope="module")
-def two_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Root]:
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataRoot]:
     """Thursday sealed, Friday live: five snapshots of six, one of them partial; only read by the tests."""
-    root = Root(tmp_path_factory.mktemp("two_days"))
+    root = root_at(tmp_path_factory.mktemp("two_days"))
     lake = lake_of(root)
     made.write_day(lake, THURSDAY, 4)
     warehouse = Warehouse(root, CALENDAR)
@@ -55,7 +56,7 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Root]:
 
 # ---------------------------------------------------------------- what the views are
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
-def test_every_table_is_a_view_whose_columns_say_what_they_mean(two_days: Root, table: Table) -> None:
+def test_every_table_is_a_view_whose_columns_say_what_they_mean(two_days: DataRoot, table: Table) -> None:
     columns = ask(
         two_days,
         "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
@@ -68,19 +69,19 @@ def test_every_table_is_a_view_whose_columns_say_what_they_mean(two_days: Root, 
     assert comment == table.description
 
 
-def test_a_view_holds_sealed_and_live_days_each_row_once(two_days: Root) -> None:
+def test_a_view_holds_sealed_and_live_days_each_row_once(two_days: DataRoot) -> None:
     counted = "SELECT trade_date, count(*), count(DISTINCT snapshot_at) FROM option_chain GROUP BY ALL ORDER BY 1"
     assert ask(two_days, counted) == [(THURSDAY, 4 * LEGS, 4), (FRIDAY, 3 * LEGS, 3)]
 
 
-def test_a_live_snapshot_is_seen_without_a_rebuild(root: Root) -> None:
+def test_a_live_snapshot_is_seen_without_a_rebuild(root: DataRoot) -> None:
     Warehouse(root).rebuild()
     assert ask(root, "SELECT count(*) FROM overview") == [(0,)]
     made.write_day(lake_of(root), FRIDAY, 1)
     assert ask(root, "SELECT count(*) FROM overview") == [(2,)]
 
 
-def test_a_day_left_unsealed_stays_visible_after_a_later_one_is_sealed(root: Root) -> None:
+def test_a_day_left_unsealed_stays_visible_after_a_later_one_is_sealed(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, THURSDAY, 2)
     made.write_day(lake, FRIDAY, 3)
@@ -91,7 +92,7 @@ def test_a_day_left_unsealed_stays_visible_after_a_later_one_is_sealed(root: Roo
     assert ask(root, counted) == [(THURSDAY, 2 * LEGS), (FRIDAY, 3 * LEGS)]
 
 
-def test_a_past_day_announced_before_its_first_snapshot_is_visible_while_it_is_replayed(root: Root) -> None:
+def test_a_past_day_announced_before_its_first_snapshot_is_visible_while_it_is_replayed(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, FRIDAY, 1)
     warehouse = Warehouse(root)
@@ -101,7 +102,7 @@ def test_a_past_day_announced_before_its_first_snapshot_is_visible_while_it_is_r
     assert ask(root, "SELECT count(*) FROM option_chain") == [(2 * LEGS,)]
 
 
-def test_an_older_file_without_todays_columns_reads_as_null(root: Root) -> None:
+def test_an_older_file_without_todays_columns_reads_as_null(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, THURSDAY, 1)
     warehouse = Warehouse(root)
@@ -123,13 +124,13 @@ def test_an_older_file_without_todays_columns_reads_as_null(root: Root) -> None:
     assert ask(root, "SELECT count(*), count(source) FROM chain('NIFTY', 'front', '2026-11-19 12:00')") == [(10, 0)]
 
 
-def test_rho_is_computed_from_time_and_price(two_days: Root) -> None:
+def test_rho_is_computed_from_time_and_price(two_days: DataRoot) -> None:
     assert ask(two_days, "SELECT max(abs(rho + t_years * price / 100)) < 1e-15 FROM option_chain") == [(True,)]
 
 
-def test_the_offset_series_view_says_what_the_function_says(root: Root) -> None:
+def test_the_offset_series_view_says_what_the_function_says(root: DataRoot) -> None:
     for reference in ("forward", "spot"):
-        here = Root(root.path / reference)
+        here = root_at(root.path / reference)
         day = market.small_day(atm_reference=reference, strikes_each_side=3)
         lake = lake_of(here)
         lake.write_live("conventions", market.FRIDAY, "day", day.conventions.to_frame())
@@ -154,7 +155,7 @@ def test_the_offset_series_view_says_what_the_function_says(root: Root) -> None:
 
 
 # ---------------------------------------------------------------- gaps
-def test_gaps_name_what_was_due_and_is_not_whole_up_to_the_last_snapshot(two_days: Root) -> None:
+def test_gaps_name_what_was_due_and_is_not_whole_up_to_the_last_snapshot(two_days: DataRoot) -> None:
     rows = ask(
         two_days,
         "SELECT DISTINCT strftime(snapshot_at, '%H:%M'), outcome, cause, missing_legs FROM gaps "
@@ -170,13 +171,13 @@ def test_gaps_name_what_was_due_and_is_not_whole_up_to_the_last_snapshot(two_day
     assert ask(two_days, "SELECT count(*) FROM gaps WHERE trade_date = ?", FRIDAY) == [(4 * 4,)]
 
 
-def test_a_sealed_day_is_held_against_its_whole_session(two_days: Root) -> None:
+def test_a_sealed_day_is_held_against_its_whole_session(two_days: DataRoot) -> None:
     counted = "SELECT count(*), min(snapshot_at)::VARCHAR, max(snapshot_at)::VARCHAR FROM gaps WHERE trade_date = ?"
     expected = (4 * (385 - 4), "2026-11-19 09:20:00", "2026-11-19 15:40:00")
     assert ask(two_days, counted, THURSDAY) == [expected]
 
 
-def test_gaps_follow_the_days_own_interval_and_leave_breaks_out(root: Root) -> None:
+def test_gaps_follow_the_days_own_interval_and_leave_breaks_out(root: DataRoot) -> None:
     drill = date(2024, 3, 2)  # a Saturday of two parts
     session = CALENDAR.session(drill)
     assert session.breaks
@@ -187,7 +188,7 @@ def test_gaps_follow_the_days_own_interval_and_leave_breaks_out(root: Root) -> N
     assert ask(root, "SELECT DISTINCT snapshot_at FROM gaps ORDER BY 1") == due
 
 
-def test_a_rebuild_without_the_calendar_keeps_what_was_due(root: Root) -> None:
+def test_a_rebuild_without_the_calendar_keeps_what_was_due(root: DataRoot) -> None:
     made.write_day(lake_of(root), FRIDAY, 2)
     seal_day(lake_of(root), FRIDAY, as_captured, Warehouse(root, CALENDAR).swap)
     before = ask(root, "SELECT count(*) FROM gaps")
@@ -199,7 +200,7 @@ def test_a_rebuild_without_the_calendar_keeps_what_was_due(root: Root) -> None:
 @pytest.mark.parametrize(
     ("tag", "day"), [("this_week", THURSDAY), ("next_week", FRIDAY), ("front", FRIDAY), ("2026-11-23", THURSDAY)]
 )
-def test_a_chain_is_that_of_the_last_snapshot_until_the_instant(two_days: Root, tag: str, day: date) -> None:
+def test_a_chain_is_that_of_the_last_snapshot_until_the_instant(two_days: DataRoot, tag: str, day: date) -> None:
     expiry = made.expiries_of(day)[1 if tag == "next_week" else 0]
     got = frame(two_days, f"SELECT * EXCLUDE rho FROM chain('NIFTY', '{tag}', '{day} 09:17:59')")
     chain = made.option_chain(day, 1).query("underlying == 'NIFTY'")
@@ -208,18 +209,18 @@ def test_a_chain_is_that_of_the_last_snapshot_until_the_instant(two_days: Root, 
     pd.testing.assert_frame_equal(conform(got, OPTION_CHAIN), expected)
 
 
-def test_before_the_first_snapshot_and_on_a_day_without_data_there_is_no_chain(two_days: Root) -> None:
+def test_before_the_first_snapshot_and_on_a_day_without_data_there_is_no_chain(two_days: DataRoot) -> None:
     for instant in ("2026-11-20 09:15:59", "2026-11-18 12:00", "2026-12-18 12:00"):
         assert ask(two_days, f"SELECT count(*) FROM chain('NIFTY', 'this_week', '{instant}')") == [(0,)]
     assert ask(two_days, "SELECT count(*) FROM chain('SENSEX', 'this_week', '2026-11-19 12:00')") == [(0,)]
 
 
-def test_a_misspelt_tag_is_answered_with_those_there_are(two_days: Root) -> None:
+def test_a_misspelt_tag_is_answered_with_those_there_are(two_days: DataRoot) -> None:
     with pytest.raises(duckdb.Error, match=r"no expiry thisweek: use front, this_week, .* or a date such as"):
         ask(two_days, "FROM chain('NIFTY', 'thisweek', '2026-11-19 12:00')")
 
 
-def test_the_latest_chain_is_the_current_snapshot(two_days: Root) -> None:
+def test_the_latest_chain_is_the_current_snapshot(two_days: DataRoot) -> None:
     counted = "SELECT count(*), min(snapshot_at)::VARCHAR, min(expiry) FROM latest_chain('NIFTY', ?)"
     stamp = "2026-11-20 09:21:00"
     first, second = made.expiries_of(FRIDAY)
@@ -227,7 +228,7 @@ def test_the_latest_chain_is_the_current_snapshot(two_days: Root) -> None:
         assert ask(two_days, counted, tag) == [(10, stamp, expiry)]
 
 
-def test_the_latest_chain_keeps_its_labels_when_its_day_is_sealed(root: Root) -> None:
+def test_the_latest_chain_keeps_its_labels_when_its_day_is_sealed(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, FRIDAY, 1)
     lake.write_current(made.option_chain(FRIDAY, 0))
@@ -235,7 +236,7 @@ def test_the_latest_chain_keeps_its_labels_when_its_day_is_sealed(root: Root) ->
     assert ask(root, "SELECT count(*) FROM latest_chain('NIFTY', 'next_week')") == [(10,)]
 
 
-def test_straddles_and_overviews_of_a_day_come_from_sealed_and_live_files(two_days: Root) -> None:
+def test_straddles_and_overviews_of_a_day_come_from_sealed_and_live_files(two_days: DataRoot) -> None:
     for day, numbers in ((THURSDAY, [0, 1, 2, 3]), (FRIDAY, [0, 1, 5])):
         rows = ask(two_days, f"SELECT straddle, trade_date FROM straddle('BANKNIFTY', 'this_week', '{day}')")
         assert rows == [(200.0 + number, day) for number in numbers]
@@ -245,7 +246,7 @@ def test_straddles_and_overviews_of_a_day_come_from_sealed_and_live_files(two_da
 
 
 # ---------------------------------------------------------------- readers while days are sealed
-def test_a_handle_opened_before_a_seal_fails_after_it_and_never_answers_short(root: Root) -> None:
+def test_a_handle_opened_before_a_seal_fails_after_it_and_never_answers_short(root: DataRoot) -> None:
     lake = lake_of(root)
     made.write_day(lake, FRIDAY, 2)
     warehouse = Warehouse(root)
@@ -261,7 +262,7 @@ def test_a_handle_opened_before_a_seal_fails_after_it_and_never_answers_short(ro
     held.close()
 
 
-def test_a_rebuild_alone_leaves_older_handles_valid(root: Root) -> None:
+def test_a_rebuild_alone_leaves_older_handles_valid(root: DataRoot) -> None:
     made.write_day(lake_of(root), FRIDAY, 1)
     warehouse = Warehouse(root)
     warehouse.rebuild()
@@ -307,7 +308,7 @@ print(json.dumps({"asked": asked, "wrong": wrong, "outdated": outdated}))
 
 @pytest.mark.slow
 def test_readers_of_many_seals_never_count_wrong(project: Path, tmp_path: Path) -> None:
-    root = Root(tmp_path)
+    root = root_at(tmp_path)
     (root.path / "world.json").write_text('{"world": "sim:1", "made_at": "2026-11-20T09:00:00+05:30"}')
     lake = lake_of(root)
     days = [session.trade_date for session in CALENDAR.sessions(date(2026, 9, 1), date(2026, 9, 11))]
@@ -340,15 +341,15 @@ def test_readers_of_many_seals_never_count_wrong(project: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_two_rebuilds_at_once_end_with_the_newer_view_of_the_seals(project: Path, root: Root) -> None:
+def test_two_rebuilds_at_once_end_with_the_newer_view_of_the_seals(project: Path, root: DataRoot) -> None:
     lake = lake_of(root)
     days = [FRIDAY - timedelta(days=number) for number in range(3)]
     for day in days:
         made.write_day(lake, day, 1)
     code = (
-        "import sys; from pathlib import Path; from tests.resources.lake_frames import Root;"
+        "import sys; from pathlib import Path; from tests.resources.lake_frames import root_at;"
         "from g6_resources.warehouse import Warehouse\n"
-        "for _ in range(6): Warehouse(Root(Path(sys.argv[1]))).rebuild()"
+        "for _ in range(6): Warehouse(root_at(Path(sys.argv[1]))).rebuild()"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(root.path)], cwd=project) as rival:
         for day in days:
