@@ -11,6 +11,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from g6_assets.again import derive_again
 from g6_assets.common import OWNERS, column_schema, opened_session
 from g6_assets.partitions import key_date
 from g6_market.day import CODE_VERSION
@@ -21,7 +22,6 @@ from g6_resources.lake import Lake
 from g6_resources.overlays import read_overlay
 from g6_resources.pictures import day_picture
 from g6_resources.resources import ClockResource, DuckDBResource, LakeResource, MarketResource
-from g6_resources.sealing import replace_index_files
 
 OVERLAY = "weekday_overlay"
 _TIMES = (time(10), time(12), time(15))
@@ -68,8 +68,7 @@ def build_analytics(underlying: str, dates: dg.DailyPartitionsDefinition) -> lis
         # Oldest first: a later day's rank looks back on the earlier ones.
         for key in sorted(context.partition_keys):
             day = key_date(key)
-            opened_session(calendar, day, clock.clock().now())
-            replace_index_files(store, day, underlying, calendar, duckdb.warehouse(calendar).swap)
+            derive_again(context, day, underlying, market, clock, lake, duckdb.warehouse(calendar).swap)
             context.add_asset_metadata(dict(summary_numbers(store, day, underlying)), partition_key=key)
 
     @dg.asset(

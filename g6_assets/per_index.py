@@ -7,10 +7,10 @@ was asked for.
 """
 
 from collections.abc import Sequence
-from datetime import date
 
 import dagster as dg
 
+from g6_assets.again import derive_again, must_be_sealed
 from g6_assets.analytics import front_overlay, picture
 from g6_assets.common import OWNERS, column_schema, opened_session
 from g6_assets.partitions import expiry_partitions, key_date, series_partitions, series_to_expiry
@@ -19,7 +19,7 @@ from g6_market.day import CODE_VERSION
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
 from g6_market.series import offset_series, parse_series_key
 from g6_resources.resources import ClockResource, CsvResource, LakeResource, MarketResource
-from g6_resources.sealing import replace_index_files, trading_day
+from g6_resources.sealing import trading_day
 
 
 def build_index(
@@ -58,7 +58,7 @@ def build_index(
         asked = {key_date(key) for key in context.partition_keys}
         keys = set(context.partition_keys)
         for day in sorted(asked):
-            _derive_again(context, day, underlying, market, clock, lake)
+            derive_again(context, day, underlying, market, clock, lake)
             store = lake.lake()
             chain = store.read(OPTION_CHAIN, day, underlying=underlying, columns=["expiry"])
             rows = chain.groupby("expiry").size()
@@ -92,7 +92,7 @@ def build_index(
     ) -> None:
         for key in context.partition_keys:
             day = key_date(key)
-            _derive_again(context, day, underlying, market, clock, lake)
+            derive_again(context, day, underlying, market, clock, lake)
             store = lake.lake()
             rows = store.read(OVERVIEW, day, underlying=underlying)
             numbers = overview_numbers(rows, store.read(SNAPSHOTS, day), underlying)
@@ -128,7 +128,7 @@ def build_index(
         files = csv.files()
         for day in sorted({key_date(key) for key in context.partition_keys}):
             opened_session(calendar, day, clock.clock().now())
-            _must_be_sealed(store.sealed, day)
+            must_be_sealed(store, day)
             frame = offset_series(
                 store.read(OPTION_CHAIN, day, underlying=underlying),
                 store.read(EXPIRY_OVERVIEW, day, underlying=underlying),
@@ -160,29 +160,3 @@ def build_index(
         owners=OWNERS,
     )
     return [option_chain, overview, series, live, view]
-
-
-def _derive_again(
-    context: dg.AssetExecutionContext,
-    day: date,
-    underlying: str,
-    market: MarketResource,
-    clock: ClockResource,
-    lake: LakeResource,
-) -> None:
-    calendar = market.calendar()
-    opened_session(calendar, day, clock.clock().now())
-    store = lake.lake()
-    _must_be_sealed(store.sealed, day)
-    written = replace_index_files(store, day, underlying, calendar)
-    names = ", ".join(f"{name} ({rows} rows)" for name, rows in written.items())
-    context.log.info(f"{day} {underlying} derived again from its quotes and replaced: {names}")
-
-
-def _must_be_sealed(sealed: object, day: date) -> None:
-    if day not in sealed:  # pyright: ignore[reportOperatorIssue]
-        raise dg.Failure(
-            f"{day} is not sealed: its rows are live and come from the session; derive it again after the seal "
-            f"(`g6 seal {day}` once the market has closed)",
-            allow_retries=False,
-        )

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json")
 MOST_TABLE_ROWS = 200
-HEARTBEAT_STALE_SECONDS = 20  # as the market_hours sensor judges
 
 
 def run_sql(query: str, world: str | None, fmt: str) -> None:
@@ -134,6 +133,8 @@ def _cell(value: Any) -> Text:
 
 
 def _session(beat: "Heartbeat", age: float) -> str:
+    from g6_assets.decide import HEARTBEAT_STALE_SECONDS
+
     day, attempt = beat.trade_date, f"attempt {beat.attempt}"
     if beat.state in ("ended", "stopped"):
         return f"session of {day}: {beat.state} {_age(age)} ago ({beat.detail}; {attempt})"

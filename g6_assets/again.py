@@ -1,0 +1,51 @@
+"""Deriving one (date, index) of a sealed day again: what every per-index asset does when it is re-materialised."""
+
+from collections.abc import Callable
+from datetime import date
+
+import dagster as dg
+
+from g6_assets.common import opened_session
+from g6_resources.lake import Lake
+from g6_resources.resources import ClockResource, LakeResource, MarketResource
+from g6_resources.sealing import replace_index_files
+
+
+def derive_again(
+    context: dg.AssetExecutionContext,
+    day: date,
+    underlying: str,
+    market: MarketResource,
+    clock: ClockResource,
+    lake: LakeResource,
+    swap: Callable[[], None] | None = None,
+) -> None:
+    """Derive an index's day again from its quotes, replace its files, and say so in the run's log.
+
+    Parameters
+    ----------
+    swap
+        Called when the index had no file of a table before, so that the views learn of it.
+
+    Raises
+    ------
+    dagster.Failure
+        The date has not come yet, or is not sealed.
+    """
+    calendar = market.calendar()
+    opened_session(calendar, day, clock.clock().now())
+    store = lake.lake()
+    must_be_sealed(store, day)
+    written = replace_index_files(store, day, underlying, calendar, swap)
+    names = ", ".join(f"{name} ({rows} rows)" for name, rows in written.items())
+    context.log.info(f"{day} {underlying} derived again from its quotes and replaced: {names}")
+
+
+def must_be_sealed(store: Lake, day: date) -> None:
+    """Fail in one sentence unless the day is sealed."""
+    if store.seal_record(day) is None:
+        raise dg.Failure(
+            f"{day} is not sealed: its rows are live and come from the session; derive it again after the seal "
+            f"(`g6 seal {day}` once the market has closed)",
+            allow_retries=False,
+        )
