@@ -139,6 +139,14 @@ def seal(
     run_seal(_date(day, "day"), world)
 
 
+@app.command()
+def prepare(world: World = None) -> None:
+    """Make Dagster's tables of a world before its services start, so that they do not race for it."""
+    from g6.commands.operate import run_prepare
+
+    run_prepare(world)
+
+
 @session_app.command()
 def resume(world: World = None) -> None:
     """End an operator's cancel of today's session: the sensor starts it again."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from g6.commands.demo import simulator
 from g6.errors import CommandError
+from g6.instance import prepare_instance
 from g6.runtime import PROJECT, console, environment, open_world, settings_of
 from g6_market.calendar import IST
 from g6_resources.clock import SystemTime, clock_from, write_clock
@@ -92,6 +93,7 @@ def _serve(root: DataRoot, port: int) -> None:
 
 
 def _run(command: Sequence[str], root: DataRoot) -> None:
+    prepare_instance(root)
     # In a group of its own, so that Ctrl+C reaches every process below once, whether it comes from a terminal or not.
     process = subprocess.Popen(command, env=environment(root), cwd=PROJECT, start_new_session=True)  # noqa: S603
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -1,8 +1,9 @@
-"""`g6 seal`, `g6 session resume`, `g6 warehouse rebuild`."""
+"""`g6 seal`, `g6 session resume`, `g6 prepare`, `g6 warehouse rebuild`."""
 
 from datetime import date
 
 from g6.errors import CommandError
+from g6.instance import prepare_instance
 from g6.runtime import console, open_world, run_job, settings_of
 from g6_market.calendar import Closed
 from g6_resources.clock import SystemTime, clock_from
@@ -38,6 +39,13 @@ def run_resume(world: str | None) -> None:
     day = clock_from(root).now().date()
     resume(root, day, SystemTime().now())
     console.print(f"the session of {day} may start again; the market_hours sensor does it within 30 s if it is running")
+
+
+def run_prepare(world: str | None) -> None:
+    """Make Dagster's tables of a world."""
+    root, _ = open_world(world)
+    prepare_instance(root)
+    console.print(f"{root.dagster_home} is ready for daemon, webserver and code server", soft_wrap=True)
 
 
 def run_rebuild(world: str | None) -> None:
