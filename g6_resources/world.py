@@ -147,6 +147,21 @@ class DataRoot:
         """What a relaunched session takes over from the one before."""
         return self.state / "session.json"
 
+    @property
+    def figures_file(self) -> Path:
+        """What the session counted, for the metrics."""
+        return self.state / "figures.json"
+
+    @property
+    def seal_figures_file(self) -> Path:
+        """What the last seal took, for the metrics."""
+        return self.state / "seal_figures.json"
+
+    @property
+    def logs(self) -> Path:
+        """JSON lines of the session and of other runs."""
+        return self.path / "logs"
+
     def made_at(self) -> datetime:
         """Return when the root was made (system time, aware); its date is the installation's."""
         return datetime.fromisoformat(_read_world(self.path)["made_at"])

@@ -5,8 +5,10 @@ The kiteconnect client makes it, imported on first use because that costs 0.3 to
 """
 
 import random
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,6 +21,7 @@ from g6_resources.kite.failures import BadAnswer, Failure, failure_of
 from g6_resources.kite.http import KiteSession
 from g6_resources.kite.limiter import Limiter
 from g6_resources.kite.token import Credentials, live_token
+from g6_resources.metrics_state import LATENCY_BOUNDS
 from g6_resources.seams import SourceError, TokenDead
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -60,10 +63,24 @@ class Retry:
 
 @dataclass(slots=True)
 class CallStats:
-    """Calls of one endpoint with one result, and their time on the wire by the system's clock."""
+    """Calls of one endpoint with one result, and their time on the wire by the system's clock.
+
+    Parameters
+    ----------
+    within
+        Of the calls, how many took at most each of `LATENCY_BOUNDS` and more than the one before; the last counts the
+        longer ones.
+    """
 
     calls: int = 0
     seconds: float = 0.0
+    within: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
+
+    def add(self, seconds: float) -> None:
+        """Count one call."""
+        self.calls += 1
+        self.seconds += seconds
+        self.within[bisect_left(LATENCY_BOUNDS, seconds)] += 1
 
 
 class KiteCalls:
@@ -103,6 +120,7 @@ class KiteCalls:
         self.root_url = root_url
         self.beat: Beat | None = None
         self.stats: dict[tuple[str, str], CallStats] = {}
+        self.retries: Counter[str] = Counter()
         self._credentials = credentials
         self._clock = clock
         self._limiter = limiter
@@ -152,6 +170,8 @@ class KiteCalls:
             if self.beat is not None:
                 self.beat()
             attempts += 1
+            if attempts > 1:
+                self.retries[endpoint] += 1
             self._kite.timeout = min(self._timeout, max((deadline - self._clock.now()).total_seconds(), 1.0))
             outcome = self._attempt(endpoint, accept, route, url_args, params)
             if not isinstance(outcome, Failure):
@@ -198,9 +218,7 @@ class KiteCalls:
             result = failure.cause
             return failure
         finally:
-            stats = self.stats.setdefault((endpoint, result), CallStats())
-            stats.calls += 1
-            stats.seconds += self._system.monotonic() - began
+            self.stats.setdefault((endpoint, result), CallStats()).add(self._system.monotonic() - began)
 
     def _pause_after(self, attempts: int) -> float:
         pause = min(self._retry.first_seconds * 2 ** (attempts - 1), self._retry.most_seconds)

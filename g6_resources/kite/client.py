@@ -18,10 +18,12 @@ from g6_market.calendar import IST
 from g6_resources.clock import Beat, MarketClock
 from g6_resources.kite.calls import CallStats, KiteCalls, Retry
 from g6_resources.kite.failures import BadAnswer
+from g6_resources.kite.figures import figures_of
 from g6_resources.kite.http import quote_query
 from g6_resources.kite.instruments import InstrumentCache, validate_dump
 from g6_resources.kite.limiter import Limiter
 from g6_resources.kite.token import Credentials, credentials_from
+from g6_resources.metrics_state import Figures
 from g6_resources.seams import QuoteAnswer, SourceError, TokenDead
 from g6_resources.settings import Secrets
 from g6_resources.world import DataRoot, WorldError
@@ -84,6 +86,7 @@ class KiteSource:
             credentials, root_url, clock, limiter, token_file, retry=retry, timeout_seconds=timeout_seconds, rng=rng
         )
         self._calls.beat = beat
+        self._limiter = limiter
         self._clock = clock
         self._cache = InstrumentCache(cache_dir)
         self._ttl_hours = instruments_ttl_hours
@@ -159,6 +162,10 @@ class KiteSource:
     def stats(self) -> Mapping[tuple[str, str], CallStats]:
         """Attempts so far by endpoint and result ("ok" or a cause)."""
         return self._calls.stats
+
+    def figures(self) -> Figures:
+        """Return what was counted so far, as the metrics hand it on; see `kite.figures`."""
+        return figures_of(self._calls.stats, self._calls.retries, self._limiter)
 
     @property
     def batch_size(self) -> int:

@@ -7,6 +7,7 @@ kind a call is of, and what to do about a 429 all the same, belongs to `client`.
 import fcntl
 import hashlib
 import json
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,6 +45,10 @@ class Limiter:
         self._files = {family: folder / f"limiter-{key_mark(api_key)}-{family}.json" for family in limits}
         self._limits = {family: int(limit) for family, limit in limits.items()}
         self._clock = clock
+        self.waits: Counter[str] = Counter()
+        """Calls of this process that had to wait, by family."""
+        self.waited_seconds: defaultdict[str, float] = defaultdict(float)
+        """Market time they waited, by family."""
 
     def acquire(self, family: str, *, deadline: datetime | None = None, beat: Beat | None = None) -> None:
         """Return when a call of the family may go, and count it.
@@ -60,6 +65,7 @@ class Limiter:
         SourceError
             If no call may go before the deadline: other calls of this key use up the limit.
         """
+        asked_at = None
         while (free_at := self._take(family)) is not None:
             if deadline is not None and free_at > deadline:
                 raise SourceError(
@@ -67,7 +73,11 @@ class Limiter:
                     f"{deadline:%H:%M:%S}; another process uses this API key, or more is asked than the interval holds",
                     "rate limited",
                 )
+            asked_at = asked_at or self._clock.now()
             self._clock.wait_until(free_at, beat)
+        if asked_at is not None:
+            self.waits[family] += 1
+            self.waited_seconds[family] += (self._clock.now() - asked_at).total_seconds()
 
     def _take(self, family: str) -> datetime | None:
         """Count a call now and return None, or return when to ask again."""
