@@ -48,18 +48,19 @@ def market_hours(
     market_clock = clock.clock()
     if isinstance(market_clock, DrivenClock):
         return dg.SkipReason("the clock of this world is driven by `g6 demo`: no session starts by itself")
-    now, system_now = market_clock.now(), SystemTime().now()
+    system = SystemTime()
+    now = market_clock.now()
     calendar = market.calendar()
     today = now.date()
     runs = _runs(context.instance, SESSION_JOB, today)
     beat = _heartbeat(files.heartbeat())
     decision = decide_session(
         now=now,
-        system_now=system_now,
+        system_now=system.now(),
         today=calendar.on(today),
         next_session=next_opening(calendar, now),
         runs=runs,
-        heartbeat=_fact(beat, system_now),
+        heartbeat=_fact(beat, system),
         finished=lake.lake().seal_record(today) is not None
         or (beat is not None and beat.trade_date == today and beat.state == "ended"),
         resumed_at=resumed_at(market.root(), today),
@@ -94,15 +95,16 @@ def after_close(
     market_clock = clock.clock()
     if isinstance(market_clock, DrivenClock):
         return dg.SkipReason("the clock of this world is driven by `g6 demo`, which seals its day itself")
-    now, system_now = market_clock.now(), SystemTime().now()
+    system = SystemTime()
+    now = market_clock.now()
     calendar = market.calendar()
     store = lake.lake()
     # A day that only has its morning's dump was not captured: there is nothing to seal.
     days = [day for day in store.unsealed_days() if calendar.is_open_day(day) and store.live_names(SNAPSHOTS, day)]
-    beat = _fact(_heartbeat(files.heartbeat()), system_now)
+    beat = _fact(_heartbeat(files.heartbeat()), system)
     day, decision = decide_seal(
         now=now,
-        system_now=system_now,
+        system_now=system.now(),
         unsealed={day: calendar.session(day) for day in days},
         runs={day: _runs(context.instance, SEAL_JOB, day) for day in days},
         session_alive=beat is not None and not beat.ended and beat.age_seconds < 60,
@@ -141,14 +143,14 @@ def _heartbeat(file: HeartbeatFile) -> Heartbeat | None:
         return None  # judged as missing: a session that lives writes a new one within five seconds
 
 
-def _fact(beat: Heartbeat | None, system_now: datetime) -> HeartbeatFact | None:
+def _fact(beat: Heartbeat | None, system: SystemTime) -> HeartbeatFact | None:
     if beat is None:
         return None
     return HeartbeatFact(
         trade_date=beat.trade_date,
         attempt=beat.attempt,
         run_id=beat.run_id,
-        age_seconds=beat.age_seconds(system_now),
+        age_seconds=beat.age_seconds(system),
         ended=beat.state in ("ended", "stopped"),
     )
 

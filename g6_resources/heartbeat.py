@@ -7,7 +7,7 @@ about an old heartbeat is decided by the session sensor.
 import os
 import signal
 import socket
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ class Heartbeat:
         Which run of which day.
     state, detail
         What it is doing: a word ("collecting", "waiting for token"), and a sentence.
+    boot, uptime_seconds
+        Which boot of which machine, and the seconds of it so far: they pass neither when the clock is set nor while
+        the machine sleeps. No boot where the system does not say.
     """
 
     market_time: datetime
@@ -46,14 +49,19 @@ class Heartbeat:
     attempt: int
     state: str
     detail: str
+    boot: str | None = None
+    uptime_seconds: float = 0.0
 
-    def age_seconds(self, now: datetime) -> float:
-        """Return the seconds between the heartbeat and the system time `now`.
+    def age_seconds(self, system: SystemTime) -> float:
+        """Return for how many seconds there was no sign of life.
 
-        A heartbeat from the future (the clock was set back) counts as old by as much, else a dead session would look
-        alive until the time has caught up; a living one corrects it within 5 s.
+        Within one boot of one machine the clock has no say: setting it, or a night with the lid closed, makes no living
+        session look dead. Elsewhere the two times are compared, and a heartbeat from the future counts as old by as
+        much, else a dead session would look alive until the time has caught up.
         """
-        return abs((now - self.system_time).total_seconds())
+        if self.boot is not None and self.boot == boot_id():
+            return max(system.monotonic() - self.uptime_seconds, 0.0)
+        return abs((system.now() - self.system_time).total_seconds())
 
 
 class HeartbeatFile:
@@ -87,6 +95,8 @@ class HeartbeatFile:
             attempt=attempt,
             state=state,
             detail=detail,
+            boot=boot_id(),
+            uptime_seconds=self._system_time.monotonic(),
         )
         write_json(self.path, {k: v.isoformat() if isinstance(v, date) else v for k, v in asdict(heartbeat).items()})
         return heartbeat
@@ -121,11 +131,19 @@ def process_started(pid: int) -> str | None:
         state, *rest = (
             Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         )
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return None
+    boot = boot_id()
     # A zombie is dead: it runs nothing and only waits to be collected.
-    return None if state in "ZX" else f"{boot}/{rest[18]}"
+    return None if state in "ZX" or boot is None else f"{boot}/{rest[18]}"
+
+
+def boot_id() -> str | None:
+    """Return what tells this boot of this machine from every other, from Linux' /proc; other systems give None."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
 
 
 def process_matches(heartbeat: Heartbeat) -> bool:
@@ -153,7 +171,12 @@ def kill_process(heartbeat: Heartbeat) -> bool:
 
 
 def _heartbeat_of(content: dict[str, Any]) -> Heartbeat:
-    values = {field.name: content[field.name] for field in fields(Heartbeat)}
+    # A heartbeat of before an upgrade may lack what has a default.
+    values = {
+        field.name: content[field.name]
+        for field in fields(Heartbeat)
+        if field.default is MISSING or field.name in content
+    }
     for name in ("market_time", "system_time"):
         values[name] = datetime.fromisoformat(values[name])
     values["trade_date"] = date.fromisoformat(values["trade_date"])

@@ -12,6 +12,7 @@ from g6.errors import CommandError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from g6_resources.clock import SystemTime
     from g6_resources.heartbeat import Heartbeat
 
 FORMATS = ("table", "csv", "json")
@@ -91,7 +92,7 @@ def run_status(world: str | None) -> None:
     if beat is None:
         console.print("session: none has run")
     else:
-        console.print(_session(beat, (SystemTime().now() - beat.system_time).total_seconds()), soft_wrap=True)
+        console.print(_session(beat, SystemTime()), soft_wrap=True)
     for alert in AlertLog(root.alerts_file).recent(3):
         console.print(f"[yellow]{alert.kind}[/yellow] {alert.at:%Y-%m-%d %H:%M}: {escape(alert.text)}", soft_wrap=True)
     with connect(root.path) as db:
@@ -132,12 +133,14 @@ def _cell(value: Any) -> Text:
     return Text(str(value))
 
 
-def _session(beat: "Heartbeat", age: float) -> str:
+def _session(beat: "Heartbeat", system: "SystemTime") -> str:
     from g6_assets.decide import HEARTBEAT_STALE_SECONDS
 
     day, attempt = beat.trade_date, f"attempt {beat.attempt}"
     if beat.state in ("ended", "stopped"):
-        return f"session of {day}: {beat.state} {_age(age)} ago ({beat.detail}; {attempt})"
+        ago = _age((system.now() - beat.system_time).total_seconds())
+        return f"session of {day}: {beat.state} {ago} ago ({beat.detail}; {attempt})"
+    age = beat.age_seconds(system)
     if age <= HEARTBEAT_STALE_SECONDS:
         return f"session of {day}: runs, {beat.state} ({beat.detail}; {attempt}, heartbeat {_age(age)} ago)"
     return (

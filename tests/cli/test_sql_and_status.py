@@ -82,7 +82,7 @@ def test_status_tells_a_running_session_from_one_without_a_heartbeat(g6: Command
     assert f"session of {FRIDAY}: runs, capturing (last 10:00; attempt 2, heartbeat" in said
     content = json.loads(root.heartbeat_file.read_text())
     earlier = now.replace(year=now.year - 1)
-    root.heartbeat_file.write_text(json.dumps(content | {"system_time": earlier.isoformat()}))
+    root.heartbeat_file.write_text(json.dumps(content | {"system_time": earlier.isoformat(), "boot": None}))
     said = g6.says("status")
     assert f"session of {FRIDAY}: does not run, no heartbeat for" in said
     assert "relaunches it while the market is open" in said

@@ -87,7 +87,7 @@ def beat_of(root: DataRoot, run_id: str, process: int, age: float, attempt: int 
     content |= {
         "pid": process,
         "pid_started": process_started(process),
-        "system_time": (SystemTime().now() - timedelta(seconds=age)).isoformat(),
+        "uptime_seconds": SystemTime().monotonic() - age,
     }
     root.heartbeat_file.write_text(json.dumps(content))
 

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -79,10 +80,43 @@ def test_a_file_that_is_no_heartbeat_is_told(file: HeartbeatFile, content: str):
         file.read()
 
 
-def test_its_age_is_in_system_time_and_a_clock_set_back_does_not_make_it_young(file: HeartbeatFile):
-    heartbeat = write(file)
-    assert heartbeat.age_seconds(heartbeat.system_time + timedelta(seconds=21)) == 21
-    assert heartbeat.age_seconds(heartbeat.system_time - timedelta(hours=1)) == 3600
+class SetTime(SystemTime):
+    """A system whose clock was set, and whose machine slept: both clocks are off by what a test says."""
+
+    def __init__(self, clock: timedelta, awake: float) -> None:
+        self._clock, self._awake = clock, awake
+
+    def now(self) -> datetime:
+        return super().now() + self._clock
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._awake
+
+
+@linux
+@pytest.mark.parametrize("clock", [timedelta(hours=9), timedelta(hours=-9)], ids=["forward, or a sleep", "back"])
+def test_a_clock_that_was_set_and_a_machine_that_slept_do_not_make_it_old(file: HeartbeatFile, clock: timedelta):
+    assert write(file).age_seconds(SetTime(clock, awake=3)) == pytest.approx(3, abs=1)
+
+
+@linux
+def test_a_clock_set_back_does_not_make_a_silent_session_young(file: HeartbeatFile):
+    assert write(file).age_seconds(SetTime(timedelta(hours=-1), awake=21)) == pytest.approx(21, abs=1)
+
+
+@pytest.mark.parametrize("boot", [None, "another boot"])
+@pytest.mark.parametrize(("clock", "age"), [(21, 21), (-3600, 3600)])
+def test_after_a_boot_or_on_another_machine_the_times_are_compared(file: HeartbeatFile, boot, clock, age):
+    told = replace(write(file), boot=boot).age_seconds(SetTime(timedelta(seconds=clock), awake=0))
+    assert told == pytest.approx(age, abs=1)
+
+
+def test_a_heartbeat_of_before_an_upgrade_is_still_one(file: HeartbeatFile):
+    written = write(file)
+    content = json.loads(file.path.read_bytes())
+    del content["boot"], content["uptime_seconds"]
+    file.path.write_text(json.dumps(content))
+    assert file.read() == replace(written, boot=None, uptime_seconds=0.0)
 
 
 @linux
