@@ -18,6 +18,8 @@ import pandas as pd
 from g6_market.calendar import Session, TradingCalendar
 from g6_resources.lake import Lake, LocalStore
 from g6_resources.warehouse_analytics import analytics_statements
+from g6_resources.warehouse_catalog import catalog_statements, helper_comments
+from g6_resources.warehouse_joins import join_statements
 from g6_resources.warehouse_macros import macro_statements
 from g6_resources.warehouse_overlays import overlay_statements
 from g6_resources.warehouse_views import Layout, literal, view_statements
@@ -130,11 +132,12 @@ class Warehouse:
             connection.execute("SET threads = 1")
             connection.execute("BEGIN")
             connection.execute(_EXPECTED)
-            for statement in view_statements(layout):
-                connection.execute(statement)
-            for statement in (*macro_statements(layout), *analytics_statements(layout), *overlay_statements(layout)):
-                connection.execute(statement)
             connection.execute(_META.format(generation=generation, root=literal(str(self._root.path))))
+            for make in _MAKERS:
+                for statement in make(layout):
+                    connection.execute(statement)
+            for statement in helper_comments():
+                connection.execute(statement)
             self._expect(connection, [*sealed, *unsealed])
             connection.execute("COMMIT")
 
@@ -209,6 +212,14 @@ class Warehouse:
             connection.execute("INSERT INTO expected_sessions SELECT * FROM before.expected_sessions")
 
 
+_MAKERS = (
+    view_statements,
+    macro_statements,
+    analytics_statements,
+    overlay_statements,
+    join_statements,
+    catalog_statements,
+)
 _META = """
 CREATE TABLE g6_meta AS SELECT {generation}::BIGINT AS generation,
   (current_timestamp AT TIME ZONE 'Asia/Kolkata')::TIMESTAMP AS made_at, {root}::VARCHAR AS root"""

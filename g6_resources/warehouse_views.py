@@ -104,11 +104,11 @@ def view_statements(layout: Layout) -> Iterator[str]:
     for table in STORED_TABLES:
         yield _stored_view(table, layout)
         extra = {"rho": _RHO_COMMENT} if table is OPTION_CHAIN else {}
-        yield from _comments(table.name, table.description, column_comments(table) | extra)
+        yield from view_comments(table.name, table.description, column_comments(table) | extra)
     yield _OFFSET_SERIES
-    yield from _comments(OFFSET_SERIES.name, OFFSET_SERIES.description, column_comments(OFFSET_SERIES))
+    yield from view_comments(OFFSET_SERIES.name, OFFSET_SERIES.description, column_comments(OFFSET_SERIES))
     yield _gaps(layout)
-    yield from _comments("gaps", _GAPS_COMMENT, _GAPS_COLUMNS)
+    yield from view_comments("gaps", _GAPS_COMMENT, _GAPS_COLUMNS)
 
 
 def column_comments(table: Table) -> dict[str, str]:
@@ -147,10 +147,16 @@ def _closed_files(table: Table, layout: Layout) -> list[list[str]]:
     return list(groups.values())
 
 
-def _comments(view: str, text: str, columns: Mapping[str, str]) -> Iterator[str]:
+def view_comments(view: str, text: str, columns: Mapping[str, str]) -> Iterator[str]:
+    """Yield the comments on a view and on each of its columns."""
     yield f"COMMENT ON VIEW {view} IS {literal(text)}"
     for name, comment in columns.items():
         yield f'COMMENT ON COLUMN {view}."{name}" IS {literal(comment)}'
+
+
+def series_sides() -> str:
+    """Return the columns of call and put, side by side, of the legs of one strike."""
+    return ",\n    ".join((_side("call", "CE"), _side("put", "PE")))
 
 
 def _side(side: str, option_type: str) -> str:
@@ -182,8 +188,7 @@ WITH legs AS (
   FROM option_chain c JOIN conventions v USING (trade_date)
 ), strikes AS (
   SELECT trade_date, snapshot_at, underlying, expiry, label AS strike_offset, strike,
-    {_side("call", "CE")},
-    {_side("put", "PE")},
+    {series_sides()},
     any_value(iv) AS iv, any_value(gamma) AS gamma
   FROM legs WHERE label BETWEEN -width AND width
   GROUP BY trade_date, snapshot_at, underlying, expiry, label, strike

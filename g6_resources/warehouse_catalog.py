@@ -1,0 +1,104 @@
+"""The SQL that says what there is: the view `data_catalog`, the macro `gaps_on`, and comments on the helper tables.
+
+`gaps` itself is in `warehouse_views`; what is asked of the data in the other `warehouse_` modules.
+"""
+
+# ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
+
+from collections.abc import Iterator
+
+from g6_resources.warehouse_macros import macro
+from g6_resources.warehouse_views import Layout, literal, view_comments
+
+_CATALOG_COMMENT = (
+    "What is stored, a line for each series: the chains of an index by expiry label, its overview, its daily summary. "
+    "Counts every stored day, so on years of data it takes a second"
+)
+_CATALOG_COLUMNS = {
+    "series": "View that has the rows: option_chain, overview or daily_summary",
+    "underlying": "Index code",
+    "expiry_tag": "Expiry label; null: the series has none",
+    "first_day": "First trading day with a row",
+    "last_day": "Last trading day with a row",
+    "last_at": "Last snapshot; IST; null: a day is one row",
+    "days": "Trading days with a row",
+    "snapshots": "Snapshots with a row; null: a day is one row",
+    "row_count": "Rows of the view",
+    "missing_snapshots": "Snapshots that were due on the days the chain was listed, and have no row; a day that is not "
+    "sealed counts up to its last snapshot; null: not known, or a day is one row",
+}
+_HELPERS = {
+    "expected_sessions": (
+        "Which snapshots were due: unbroken runs of instants, one or more a trading day",
+        {
+            "trade_date": "Trading day",
+            "first_due": "First due instant of the run; IST",
+            "last_due": "Last due instant of the run; IST",
+            "interval_seconds": "Step from one due instant to the next; s",
+        },
+    ),
+    "g6_meta": (
+        "How this file was made",
+        {
+            "generation": "Grows with every seal",
+            "made_at": "When; IST, system time",
+            "root": "Data root that the views read",
+        },
+    ),
+}
+
+
+def catalog_statements(layout: Layout) -> Iterator[str]:
+    """Yield the statements that make the view and the macro, each with comments."""
+    yield _data_catalog(layout)
+    yield from view_comments("data_catalog", _CATALOG_COMMENT, _CATALOG_COLUMNS)
+    yield from macro(
+        "gaps_on(day)",
+        "SELECT * FROM gaps WHERE trade_date = CAST(day AS DATE) ORDER BY snapshot_at, underlying, expiry",
+        "What is missing of a day, and why: gaps_on('2026-11-20')",
+    )
+
+
+def helper_comments() -> Iterator[str]:
+    """Yield the comments on the tables beside the views."""
+    for table, (text, columns) in _HELPERS.items():
+        yield f"COMMENT ON TABLE {table} IS {literal(text)}"
+        yield from (f"COMMENT ON COLUMN {table}.{name} IS {literal(comment)}" for name, comment in columns.items())
+
+
+def _data_catalog(layout: Layout) -> str:
+    return f"""
+CREATE VIEW data_catalog AS
+WITH reached AS (
+  SELECT trade_date, max(snapshot_at) AS last_at FROM snapshots WHERE {layout.is_live("trade_date")} GROUP BY trade_date
+), due AS (
+  SELECT trade_date, count(*) FILTER (NOT ({layout.is_live("trade_date")}) OR snapshot_at <= last_at) AS due
+  FROM (
+    SELECT trade_date, unnest(generate_series(first_due, last_due, to_seconds(interval_seconds))) AS snapshot_at
+    FROM expected_sessions)
+  LEFT JOIN reached USING (trade_date) GROUP BY trade_date
+), chains AS (
+  SELECT trade_date, underlying, expiry, max(snapshot_at) AS last_at, count(*) AS snapshots, sum(legs) AS legs
+  FROM expiry_overview GROUP BY ALL
+), overviews AS (
+  SELECT trade_date, underlying, max(snapshot_at) AS last_at, count(*) AS snapshots FROM overview GROUP BY ALL
+), labels AS (
+  SELECT trade_date, underlying, expiry, expiry_tag FROM expiries
+), days AS (
+  SELECT 'option_chain' AS series, underlying, expiry_tag, trade_date, last_at, snapshots, legs AS row_count, due
+  FROM labels LEFT JOIN chains USING (trade_date, underlying, expiry) LEFT JOIN due USING (trade_date)
+  UNION ALL
+  SELECT 'overview', underlying, NULL, trade_date, last_at, snapshots, snapshots, due
+  FROM (SELECT DISTINCT trade_date, underlying FROM labels)
+  LEFT JOIN overviews USING (trade_date, underlying) LEFT JOIN due USING (trade_date)
+  UNION ALL
+  SELECT 'daily_summary', underlying, NULL, trade_date, NULL, NULL, 1, NULL FROM daily_summary
+)
+SELECT series, underlying, expiry_tag,
+  min(trade_date) FILTER (row_count > 0) AS first_day, max(trade_date) FILTER (row_count > 0) AS last_day,
+  max(last_at) AS last_at, count(*) FILTER (row_count > 0) AS days,
+  CAST(sum(snapshots) AS BIGINT) AS snapshots, CAST(coalesce(sum(row_count), 0) AS BIGINT) AS row_count,
+  CAST(sum(due - coalesce(snapshots, 0)) AS BIGINT) AS missing_snapshots
+FROM days GROUP BY ALL
+ORDER BY underlying, series, expiry_tag
+"""
