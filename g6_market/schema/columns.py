@@ -58,6 +58,8 @@ class Column:
         When the value is null; empty where it never is.
     dictionary
         Few distinct values: stored with a Parquet dictionary.
+    steady
+        A float that mostly stays the same from row to row: sealed whole, where the bytes of others are split apart.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Column:
     unit: str = ""
     null: str = ""
     dictionary: bool = False
+    steady: bool = False
 
     @property
     def nullable(self) -> bool:
