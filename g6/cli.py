@@ -81,6 +81,17 @@ def ui(
 
 
 @app.command()
+def desk(
+    world: World = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 8050,
+) -> None:
+    """Show chains, straddles, open interest, volatility and data quality in the browser, live and at any past minute."""
+    from g6.commands.desk import run_desk
+
+    run_desk(world=world, port=port)
+
+
+@app.command()
 def login(
     request_token: Annotated[
         str | None, typer.Option(help="Token from the redirect address, on a machine without a browser.")
@@ -114,6 +125,17 @@ def status(world: World = None) -> None:
     from g6.commands.query import run_status
 
     run_status(world)
+
+
+@app.command()
+def metrics(
+    world: World = None,
+    port: Annotated[int, typer.Option(help="Port on loopback.")] = 9108,
+) -> None:
+    """Serve Prometheus metrics on loopback; answers whether or not a session runs."""
+    from g6.commands.metrics import run_metrics
+
+    run_metrics(world=world, port=port)
 
 
 @app.command()

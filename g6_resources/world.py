@@ -158,6 +158,16 @@ class DataRoot:
         return self.state / "seal_figures.json"
 
     @property
+    def tick_file(self) -> Path:
+        """Touched by the session sensor at each tick: proof that Dagster's daemon lives."""
+        return self.state / "sensor_tick"
+
+    @property
+    def spool(self) -> Path:
+        """What sinks could not deliver yet, a folder each."""
+        return self.state / "spool"
+
+    @property
     def logs(self) -> Path:
         """JSON lines of the session and of other runs."""
         return self.path / "logs"
