@@ -3,6 +3,7 @@
 Each description ends with what is allowed; editors show it, and so does the message about a bad value.
 """
 
+import difflib
 from datetime import date
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -38,6 +39,18 @@ def _known_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(tag for tag in TAGS if tag in tags)
 
 
+def _overview_number(name: str) -> str:
+    # Here, since the schema brings pandas: half a second that settings without rules need not wait for.
+    from g6_market.schema import OVERVIEW
+
+    numbers = [column.name for column in OVERVIEW.columns if column.kind.startswith(("float", "int"))]
+    if name not in numbers:
+        close = difflib.get_close_matches(name, numbers, n=1)
+        meant = f"Did you mean {close[0]}? " if close else ""
+        raise ValueError(f"is no numeric column of overview. {meant}Allowed: {', '.join(numbers)}")
+    return name
+
+
 def _stays_inside(folder: str) -> str:
     path = PurePath(folder)
     if not folder.strip() or "\0" in folder:
@@ -70,6 +83,7 @@ def _safe_address(url: str) -> str:
 Folder = Annotated[str, AfterValidator(_stays_inside)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SafeAddress = Annotated[str, AfterValidator(_safe_address)]
+OverviewColumn = Annotated[str, AfterValidator(_overview_number)]
 IndexName = Annotated[str, AfterValidator(_known_index)]
 Tags = Annotated[tuple[str, ...], AfterValidator(_known_tags)]
 
@@ -222,6 +236,43 @@ class PartitionSettings(Part):
     )
 
 
+class LoggingSettings(Part):
+    """What the processes write of what they do."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description='Least weight of an event to be written: "debug", "info", "warning" or "error"'
+    )
+    format: Literal["auto", "human", "json"] = Field(
+        default="auto", description='Shape of a line: "human", "json", or "auto": human on a terminal, else JSON'
+    )
+
+
+class AlertRule(Part):
+    """A threshold of your own on a number of `overview`."""
+
+    underlying: IndexName = Field(description="Index it watches: one of indices")
+    column: OverviewColumn = Field(description="Numeric column of overview, such as pcr_oi or india_vix")
+    above: float | None = Field(default=None, description="Tell when the number rises above this: a number, or null")
+    below: float | None = Field(default=None, description="Tell when the number falls below this: a number, or null")
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Self:
+        if self.above is None and self.below is None:
+            raise ValueError("names no threshold. Give above, below, or both")
+        return self
+
+
+class AlertSettings(Part):
+    """What is sent out; the addresses to send to come from G6_ALERT_URLS."""
+
+    repeat_minutes: int = Field(
+        default=30, ge=1, le=1440, description="Least minutes between two messages of one kind: 1 to 1440"
+    )
+    rules: tuple[AlertRule, ...] = Field(
+        default=(), max_length=100, description="Thresholds on numbers of overview: a list of rules"
+    )
+
+
 class CalendarSettings(Part):
     """Trading days beyond the shipped calendar."""
 
@@ -256,6 +307,8 @@ class ConfigFile(Part):
     overlays: OverlaySettings = OverlaySettings()
     partitions: PartitionSettings = PartitionSettings()
     calendar: CalendarSettings = CalendarSettings()
+    logging: LoggingSettings = LoggingSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Self:

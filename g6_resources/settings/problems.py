@@ -87,7 +87,8 @@ def _model(loc: Sequence[str | int]) -> type[BaseModel] | None:
         field = model.model_fields.get(str(rest.pop(0)))
         inner: Any = field.annotation if field else None
         if rest and get_args(inner):
-            inner = get_args(inner)[-1]
+            # The values of a map, or the items of a tuple of any length.
+            inner = get_args(inner)[0] if get_args(inner)[-1] is Ellipsis else get_args(inner)[-1]
             rest.pop(0)
         model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
     return model

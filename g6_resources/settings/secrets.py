@@ -18,6 +18,8 @@ class Secrets(BaseModel):
         KITE_API_KEY and KITE_API_SECRET: the app registered with Kite Connect.
     influx_token
         INFLUX_TOKEN.
+    g6_alert_urls
+        G6_ALERT_URLS: where alerts are sent, with the passwords and tokens that such addresses hold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +27,7 @@ class Secrets(BaseModel):
     kite_api_key: SecretStr | None = None
     kite_api_secret: SecretStr | None = None
     influx_token: SecretStr | None = None
+    g6_alert_urls: SecretStr | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
