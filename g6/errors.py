@@ -23,6 +23,7 @@ def message_of(error: Exception) -> str | None:
     from g6_market.expiries import ExpiryError
     from g6_market.instruments import DumpError
     from g6_resources.clock import ClockError
+    from g6_resources.disk import DiskError
     from g6_resources.lake import LakeError
     from g6_resources.lock import FencedOut, LockUnreadable
     from g6_resources.seams import SourceError
@@ -41,6 +42,7 @@ def message_of(error: Exception) -> str | None:
         CommandError,
         ConfigError,
         ConnectError,
+        DiskError,
         DumpError,
         ExpiryError,
         FencedOut,

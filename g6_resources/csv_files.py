@@ -17,7 +17,7 @@ import pandas as pd
 from g6_market.schema import OFFSET_SERIES, OVERVIEW, Kind, Table
 from g6_market.series import offset_label
 from g6_resources.arrow import ArrowArray, pc
-from g6_resources.lake_local import LakeFull, write_atomically
+from g6_resources.lake_local import write_atomically
 from g6_resources.seams import SinkError, Snapshot
 from g6_resources.text_columns import text_columns
 
@@ -65,7 +65,7 @@ class CsvSink:
                 self._append(file, line, OFFSET_SERIES)
             for file, line in _lines(snapshot.overview, OVERVIEW, _overview_files, day):
                 self._append(file, line, OVERVIEW)
-        except (OSError, LakeFull) as error:
+        except OSError as error:
             raise SinkError(
                 f"csv: {self._base} cannot be written ({error}); the seal writes the day's files"
             ) from error
@@ -163,7 +163,7 @@ class CsvSink:
         path = self._base / file
         try:
             write_atomically(path, b"".join([_header(table), *lines]), durable=False)
-        except (OSError, LakeFull) as error:
+        except OSError as error:
             raise SinkError(f"csv: {path} cannot be written ({error})") from error
         self._last.pop(file, None)
         return path

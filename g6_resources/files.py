@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from g6_resources.disk import explained
+
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o600) -> None:
     """Replace a file's content in one step.
@@ -20,7 +22,21 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False, mode: in
         Also survive a power cut (two fsyncs). Without it the content survives the death of every process.
     mode
         Permissions of the new file, whatever the umask.
+
+    Raises
+    ------
+    DiskFull, DiskReadOnly
+        The disk takes no more, or nothing; the old content is still there.
     """
+    try:
+        _replace(path, data, durable, mode)
+    except OSError as error:
+        if (meaning := explained(error, path, len(data))) is None:
+            raise
+        raise meaning from error
+
+
+def _replace(path: Path, data: bytes, durable: bool, mode: int) -> None:
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:

@@ -16,11 +16,12 @@ import pandas as pd
 
 from g6_market.schema import OPTION_CHAIN, STORED_TABLES, Table, empty_frame
 from g6_resources.arrow import pa, pc
-from g6_resources.lake_local import LakeError, LakeFull, LocalStore, write_atomically
+from g6_resources.disk import DiskFull
+from g6_resources.lake_local import LakeError, LocalStore, write_atomically
 from g6_resources.parquet import arrow_schema, decode, encode, sorted_rows, to_arrow, to_frame
 from g6_resources.seams import LakeStore
 
-__all__ = ["ALL", "Lake", "LakeError", "LakeFull", "LocalStore", "SealRecord", "snapshot_name"]
+__all__ = ["ALL", "DiskFull", "Lake", "LakeError", "LocalStore", "SealRecord", "snapshot_name"]
 
 ALL = "_all"  # the sealed file of a table that belongs to no one index
 SENTINEL = "trade_date=1970-01-01/schema.parquet"
@@ -99,7 +100,7 @@ class Lake:
         ------
         SchemaError
             The frame does not fit the table.
-        LakeFull
+        DiskFull
             The disk is full; nothing half-written is visible.
         """
         layout = _layout(table)

@@ -3,13 +3,12 @@
 What the files hold and how they are named belongs to `lake`; another store is another class that fits `LakeStore`.
 """
 
-import errno
 import itertools
 import os
-import shutil
 from pathlib import Path
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+from g6_resources.disk import explained
+
 _STAGING = ".incoming"
 _LEFTOVER_SECONDS = 3600.0
 _NUMBERS = itertools.count()  # threads write files of the same name in different folders
@@ -17,10 +16,6 @@ _NUMBERS = itertools.count()  # threads write files of the same name in differen
 
 class LakeError(Exception):
     """The lake cannot do what was asked."""
-
-
-class LakeFull(LakeError):
-    """The disk is full; nothing half-written is visible."""
 
 
 class LocalStore:
@@ -47,8 +42,8 @@ class LocalStore:
 
         Raises
         ------
-        LakeFull
-            The disk, the quota or the file-size limit is exhausted.
+        DiskFull, DiskReadOnly
+            The disk, the quota or the file-size limit is exhausted; the disk takes no writing at all.
         """
         write_atomically(self.folder / path, data, staging=self._staging)
 
@@ -120,21 +115,21 @@ def write_atomically(target: Path, data: bytes, *, durable: bool = True, staging
 
     Raises
     ------
-    LakeFull
-        The disk, the quota or the file-size limit is exhausted.
+    DiskFull, DiskReadOnly
+        The disk, the quota or the file-size limit is exhausted; the disk takes no writing at all.
     """
     temporary = (staging or target.parent) / f".{target.name}.{os.getpid()}.{next(_NUMBERS)}.tmp"
     try:
-        _write(temporary, target, data, durable)
-    except FileNotFoundError:
-        for folder in (temporary.parent, target.parent):
-            folder.mkdir(parents=True, exist_ok=True)
         try:
             _write(temporary, target, data, durable)
-        except OSError as error:
-            raise _explained(error, target, len(data)) from error
+        except FileNotFoundError:
+            for folder in (temporary.parent, target.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+            _write(temporary, target, data, durable)
     except OSError as error:
-        raise _explained(error, target, len(data)) from error
+        if (meaning := explained(error, target, len(data))) is None:
+            raise
+        raise meaning from error
 
 
 def _write(temporary: Path, target: Path, data: bytes, durable: bool) -> None:
@@ -162,16 +157,3 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _explained(error: OSError, target: Path, size: int) -> Exception:
-    if error.errno not in _FULL:
-        return error
-    try:
-        free = f"{shutil.disk_usage(target.parent).free:,} bytes free"
-    except OSError:
-        free = "free space unknown"
-    return LakeFull(
-        f"disk full: {target} ({size:,} bytes) was not written ({free}); nothing half-written is visible. "
-        "Free some space, then start again: the rest is intact"
-    )

@@ -80,7 +80,7 @@ def seal_day(lake: Lake, trade_date: date, derive_day: DeriveDay, swap: Callable
         Nothing is stored for the day.
     LakeError
         A closed file does not read back as written; the day stays as it was.
-    LakeFull
+    DiskFull
         The disk is full; the day stays as it was.
     """
     clock = SystemTime()

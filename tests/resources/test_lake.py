@@ -203,7 +203,7 @@ _FILLER = """
 import sys
 from pathlib import Path
 from tests.resources import lake_frames as made
-from g6_resources.lake import Lake, LakeFull, LocalStore
+from g6_resources.lake import DiskFull, Lake, LocalStore
 
 lake = Lake(LocalStore(Path(sys.argv[1])))
 frame = made.option_chain(made.FRIDAY, 0)
@@ -212,7 +212,7 @@ try:
     while True:
         lake.write_live("option_chain", made.FRIDAY, f"n{written:03d}", frame)
         written += 1
-except LakeFull as error:
+except DiskFull as error:
     names = lake.live_names("option_chain", made.FRIDAY)
     rows = len(lake.read("option_chain", made.FRIDAY))
     hidden = [path.name for path in Path(sys.argv[1]).rglob("*.tmp")]
