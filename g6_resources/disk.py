@@ -1,4 +1,4 @@
-"""What a disk that takes nothing more says: full or read-only, with its place and what to do; and whether one may start.
+"""What a disk that takes nothing more says: full or read-only, with its place and the remedy; and whether to start.
 
 How files are written whole is in `files` and `lake_local`.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 ROOM_TO_GO_ON = 20 * 2**20
 ROOM_TO_START = 100 * 2**20
 
+_ON = "it goes on by itself"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -58,13 +59,13 @@ def obstacle(folder: Path) -> str | None:
     """Return why no session may start on the folder's disk, None if nothing is in its way."""
     if not os.access(folder, os.W_OK):
         return (
-            f"{folder} cannot be written (a disk mounted read-only, or another user's): mend that, it goes on by itself"
+            f"{folder} cannot be written (its disk is mounted read-only, or it is another user's): mend that, and {_ON}"
         )
     free = shutil.disk_usage(folder).free
     if free < ROOM_TO_START:
         return (
-            f"the disk of {folder} has {_megabytes(free)} free, a session starts from {_megabytes(ROOM_TO_START)}: make "
-            "room, it goes on by itself"
+            f"the disk of {folder} has {_megabytes(free)} free, a session starts from {_megabytes(ROOM_TO_START)}: "
+            f"make room, and {_ON}"
         )
     return None
 
