@@ -192,7 +192,7 @@ def replace_index_files(
 
 def _derived(lake: Lake, quotes: pd.DataFrame, snapshots: pd.DataFrame, day: TradingDay) -> dict[str, pd.DataFrame]:
     tables = derive(quotes, snapshots, day)
-    history = summaries_before(lake, day.trade_date, day.underlyings)
+    history = summaries_before(lake, day.trade_date, sorted(set(tables.overview["underlying"])))
     return {
         OPTION_CHAIN.name: tables.option_chain,
         EXPIRY_OVERVIEW.name: tables.expiry_overview,
