@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from g6_assets.capture.interrupted import complete, interrupted
+from g6_assets.capture.interrupts import Interrupts
 from g6_assets.capture.opening import DayPlan, is_opened, open_day, reference_sweep
+from g6_assets.capture.report import SessionEvents, SessionReport
 from g6_assets.capture.snapshot import SnapshotTaker, Taken
-from g6_assets.capture.state import load_state
+from g6_assets.capture.state import SessionState, load_state
 from g6_market.calendar import Session, TradingCalendar
 from g6_market.day import TradingDay
 from g6_market.schema import QUOTES, REFERENCE, SNAPSHOTS
 from g6_resources.clock import MarketClock, SystemTime
+from g6_resources.disk import require_room
 from g6_resources.heartbeat import HeartbeatFile
 from g6_resources.lake import Lake, snapshot_name
 from g6_resources.lock import Fence, FencedOut
@@ -37,44 +39,10 @@ TOKEN_POLL_SECONDS = 10.0
 LAST_SNAPSHOT_LEAD = timedelta(seconds=3)
 # A beat comes before each call and slice of a wait; one a second is proof enough.
 BEAT_SECONDS = 1.0
-
-
-class SessionEvents(Protocol):
-    """What the loop tells its caller."""
-
-    def day_opened(self, day: TradingDay, *, written: bool) -> None:
-        """Instruments, expiries and conventions are at hand; `written` if they were made now."""
-        ...
-
-    def reference_stored(self, rows: int, at: datetime) -> None:
-        """The reference sweep is stored."""
-        ...
-
-    def taken(self, taken: Taken) -> None:
-        """One due instant was dealt with."""
-        ...
-
-    def state_changed(self, state: str, detail: str) -> None:
-        """The session entered another state: opening, waiting, capturing, token dead, ended."""
-        ...
-
-
-@dataclass
-class SessionReport:
-    """Counts of one session attempt."""
-
-    due: int = 0
-    stored: int = 0
-    failed: int = 0
-    stale: int = 0
-    passed_over: int = 0
-    already: int = 0
-    sink_errors: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def nothing_due(self) -> bool:
-        """Whether no instant was left to capture."""
-        return self.stored + self.failed + self.stale == 0 and self.already + self.passed_over == self.due
+# Of a clock that is being disciplined a step back this small is no news.
+SET_BACK = timedelta(seconds=2)
+# Refused so many times in a row although the limiter kept the limits, it is not chance but another client.
+REFUSALS_IN_A_ROW = 3
 
 
 @dataclass
@@ -98,12 +66,16 @@ class CaptureSession:
     _state_detail: str = field(default="", init=False)
     _beaten: float | None = field(default=None, init=False)
     _swept: bool = field(default=False, init=False)
+    _seen: datetime | None = field(default=None, init=False)
+    _refusals: int = field(default=0, init=False)
+    _interrupts: Interrupts = field(default_factory=Interrupts, init=False)
 
     def run(self) -> SessionReport:
         """Capture what is still due of the day and return the counts.
 
         The heartbeat then says "ended"; after an error or an interrupt it says "stopped", and sinks are flushed all the
-        same. A session that was fenced out leaves the heartbeat to its successor.
+        same. An interrupt waits for the snapshot in hand. A session that was fenced out leaves the heartbeat to its
+        successor.
 
         Raises
         ------
@@ -111,6 +83,8 @@ class CaptureSession:
             A newer attempt owns the day.
         SourceError
             The day cannot be opened (no usable dump and no stored one).
+        DiskFull, DiskReadOnly
+            Nothing more can be stored; what is stored is whole.
         """
         dues = self.session.due_times(self.plan.conventions.interval_seconds)
         stored = self._stored(dues)
@@ -129,7 +103,10 @@ class CaptureSession:
             raise
         except BaseException as error:
             self._state_name, self._state_detail = "stopped", f"{type(error).__name__}: {error}"
-            self._write_heartbeat()
+            try:
+                self._write_heartbeat()
+            except OSError as silent:  # on a full disk it is not the heartbeat that matters
+                logger.warning("the heartbeat could not say why the session stopped: %s", silent)
             raise
         finally:
             # Also on a cancel: what was published is flushed before the process goes.
@@ -148,9 +125,19 @@ class CaptureSession:
         FencedOut
             A newer attempt owns the day; the heartbeat is its own.
         """
+        self._notice_a_clock_set_back()
         now = self.system.monotonic()
         if self._beaten is None or now - self._beaten >= BEAT_SECONDS:
             self._write_heartbeat()
+
+    def _notice_a_clock_set_back(self) -> None:
+        before, self._seen = self._seen, self.clock.now()
+        if before is not None and before - self._seen > SET_BACK:
+            self._enter(
+                "clock set back",
+                f"from {before:%H:%M:%S} to {self._seen:%H:%M:%S}: what is stored is not asked again, the next "
+                "snapshot waits until it is due; what was stored since the clock went wrong carries wrong instants",
+            )
 
     def _write_heartbeat(self) -> None:
         self.fence.check()
@@ -189,7 +176,14 @@ class CaptureSession:
         return self._swept_day(day) if self.clock.now() < self.session.open else day
 
     def _capture(self, day: TradingDay, dues: Sequence[datetime], stored: set[datetime], report: SessionReport) -> None:
-        taker = SnapshotTaker(day=day, plan=self.plan, source=self.source, lake=self.lake, fence=self.fence)
+        taker = SnapshotTaker(
+            day=day,
+            plan=self.plan,
+            source=self.source,
+            lake=self.lake,
+            fence=self.fence,
+            interrupts=self._interrupts,
+        )
         for taken in complete(taker, self.lake, self.state_file, self._interrupted(dues)):
             if taken.snapshot is not None:
                 self._publish(taken.snapshot, report)
@@ -204,29 +198,60 @@ class CaptureSession:
             last = due == dues[-1]
             ask_at = due - LAST_SNAPSHOT_LEAD - calls if last else due
             deadline = due if last else min(ask_at + interval * RETRY_SHARE + calls, due + interval - MARGIN)
+            self.clock.wait_until(ask_at, self.beat)
+            # Asked again after the wait: a clock that was set, or a machine that slept, makes it longer than it seems.
             if self.clock.now() > deadline:
                 # Before this attempt the process was down, which the lack of a row says; since, it was late itself.
                 report.passed_over += 1
                 if due >= began:
-                    self.events.taken(taker.miss(due, state, "late"))
+                    self._miss(taker, due, state)
                 continue
-            self.clock.wait_until(ask_at, self.beat)
+            require_room(self.state_file.parent)
             full = first or last or self._on_full_chain_beat(due)
-            taken = taker.take(due, state, full=full, deadline=deadline)
-            self.beat()
+            with self._interrupts.held_back():
+                taken = taker.take(due, state, full=full, deadline=deadline)
+                self.beat()
+                self._keep(taken, state, taker.day, report)
             first = first and taken.snapshot is None
-            self._count(taken, report)
-            state.save(self.state_file, day)
-            if taken.snapshot is not None:
-                self._publish(taken.snapshot, report)
-            self.events.taken(taken)
             if taken.dead_token is not None:
                 self._enter("token dead", str(taken.dead_token))
                 if not last:
                     self._wait_for_login(due + interval)
-            else:
+            elif not self._is_refused(taken):
                 self._enter("capturing", f"last snapshot {due:%H:%M:%S}")
                 taker.day = self._late_sweep(taker.day, due + interval)
+
+    def _keep(self, taken: Taken, state: SessionState, day: TradingDay, report: SessionReport) -> None:
+        self._count(taken, report)
+        state.save(self.state_file, day)
+        if taken.snapshot is not None:
+            self._publish(taken.snapshot, report)
+        self.events.taken(taken)
+
+    def _miss(self, taker: SnapshotTaker, due: datetime, state: SessionState) -> None:
+        with self._interrupts.held_back():
+            taken = taker.miss(due, state, "late")
+        if self._state_name != "late":
+            behind = (self.clock.now() - due).total_seconds()
+            self._enter(
+                "late",
+                f"{due:%H:%M:%S} was due {behind:,.0f} s ago: the machine slept, its clock was set forward, or it is "
+                "too slow for its interval",
+            )
+        self.events.taken(taken)
+
+    def _is_refused(self, taken: Taken) -> bool:
+        """Tell, and say, that Kite keeps refusing calls although this machine keeps the limits."""
+        causes = set(taken.rows["cause"].dropna())
+        self._refusals = self._refusals + 1 if "rate limited" in causes else 0
+        if self._refusals < REFUSALS_IN_A_ROW:
+            return False
+        self._enter(
+            "rate limited",
+            f"{self._refusals} snapshots in a row were refused although the limits of kite.limits were kept: another "
+            "program or machine uses this API key. Stop it, or give it a key of its own; limits are per key",
+        )
+        return True
 
     def _on_full_chain_beat(self, due: datetime) -> bool:
         since_open = round((due - self.session.open).total_seconds())

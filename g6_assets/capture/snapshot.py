@@ -14,6 +14,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from g6_assets.capture.interrupts import Interrupts
 from g6_assets.capture.opening import DayPlan
 from g6_assets.capture.outcomes import STALE, Tally, outcome_rows
 from g6_assets.capture.state import SessionState
@@ -80,15 +81,26 @@ def _no_search_for_cycles() -> Generator[None]:
 class SnapshotTaker:
     """Takes snapshots of one trading day for one session attempt.
 
-    `day` may be set anew to the same day that knows its reference sweep by now.
+    `day` may be set anew to the same day that knows its reference sweep by now. An interrupt that `interrupts` holds
+    back leaves the legs that were not answered in time missing, with the cause "interrupted".
     """
 
-    def __init__(self, *, day: TradingDay, plan: DayPlan, source: QuoteSource, lake: Lake, fence: Fence) -> None:
+    def __init__(
+        self,
+        *,
+        day: TradingDay,
+        plan: DayPlan,
+        source: QuoteSource,
+        lake: Lake,
+        fence: Fence,
+        interrupts: Interrupts | None = None,
+    ) -> None:
         self.day = day
         self._plan = plan
         self._source = source
         self._lake = lake
         self._fence = fence
+        self._interrupts = interrupts or Interrupts()
         self._chains = _chains_of(day)
         self._full = self._request(full_chain_batches(day, source.batch_size))
         self._asked: tuple[StickyWindow, _Request] | None = None
@@ -200,7 +212,8 @@ class SnapshotTaker:
         failed: dict[str, str] = {}
         for place, batch in enumerate(batches):
             try:
-                answers.append(self._source.quotes(batch.keys, deadline=deadline))
+                with self._interrupts.call():
+                    answers.append(self._source.quotes(batch.keys, deadline=deadline))
             except TokenDead as error:
                 for rest in batches[place:]:
                     failed |= dict.fromkeys(rest.keys, error.cause)
