@@ -133,7 +133,6 @@ def build_index(
                 store.read(OPTION_CHAIN, day, underlying=underlying),
                 store.read(EXPIRY_OVERVIEW, day, underlying=underlying),
                 trading_day(store, day, calendar),
-                strikes_each_side={underlying: strikes_each_side},
             )
             for key in context.partition_keys:
                 if key_date(key) != day:

@@ -64,9 +64,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         trading = trading_day(store, day, calendar)
         chain = store.read(OPTION_CHAIN, day)
         plan = plan_of(market)
-        series = offset_series(
-            chain, store.read(EXPIRY_OVERVIEW, day), trading, strikes_each_side=plan.strikes_each_side
-        )
+        series = offset_series(chain, store.read(EXPIRY_OVERVIEW, day), trading)
         if csv.enabled:
             csv.files().rewrite_day(day, series, store.read(OVERVIEW, day))
         for event in recorded(market, store, day, chain, series, plan):

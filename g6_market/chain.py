@@ -16,8 +16,9 @@ from g6_market.frames import assemble, first_rows, instants, pick, text, text_ar
 from g6_market.pricing.forward import parity_forward
 from g6_market.pricing.legs import LegPricing, price_legs
 from g6_market.pricing.reasons import REASONS, reason_names
-from g6_market.received import SOURCES, Floats, Ints, Legs, Received
+from g6_market.received import Floats, Ints, Legs, Received
 from g6_market.schema import OPTION_CHAIN
+from g6_market.sources import CANDLE, IMPORT
 
 FORWARD_SOURCES = text_array(["parity_mid", "parity_last", "future"])
 _FUTURE = 3
@@ -182,14 +183,14 @@ def _traded(legs: Legs) -> Floats:
     traded_at = instants(received.quotes, "last_trade_at")[legs.rows]
     interval = np.timedelta64(received.day.conventions.interval_seconds, "s")
     within = (traded_at > legs.at[legs.moment] - interval) & (traded_at <= received.received_at[legs.rows])
-    # The exchange makes a candle only of a minute that traded.
-    healed = received.source[legs.rows] == SOURCES.index("candle")
-    return np.where(healed, 1.0, np.where(np.isnat(traded_at), np.nan, within))
+    # A healed row has a trade time where its candle, the interval's last minute, has volume.
+    healed = received.source[legs.rows] == CANDLE
+    return np.where(healed, ~np.isnat(traded_at), np.where(np.isnat(traded_at), np.nan, within))
 
 
 def _usable_last(legs: Legs, traded: Floats, bid: Floats, ask: Floats) -> NDArray[np.bool_]:
     # Imported history that knows neither trade times nor books has nothing but its last prices.
-    imported = legs.received.source[legs.rows] == SOURCES.index("import")
+    imported = legs.received.source[legs.rows] == IMPORT
     return (traded == 1) | (imported & np.isnan(traded) & np.isnan(bid) & np.isnan(ask))
 
 

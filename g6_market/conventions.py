@@ -10,7 +10,7 @@ import pandas as pd
 
 from g6_market.schema import CONVENTIONS, conform
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 """Version of the derivations; raised whenever one of them gives other numbers for the same quotes."""
 
 ATM_REFERENCES = ("forward", "spot")

@@ -75,6 +75,14 @@ class TradingDay:
         return tuple(dict.fromkeys(chain.underlying for chain in self.chains))
 
     @cached_property
+    def widths(self) -> NDArray[np.int64]:
+        """N of the captured ATM +- N, by position in `underlyings`."""
+        own = self.expiries.dropna(subset="strikes_each_side").groupby("underlying")["strikes_each_side"].max()
+        return np.array(
+            [own.get(name, self.conventions.strikes_each_side) for name in self.underlyings], dtype=np.int64
+        )
+
+    @cached_property
     def contracts(self) -> Contracts:
         """The contracts as arrays, with the ladders of `chains`."""
         return Contracts(self.instruments, self.chains)
@@ -276,6 +284,7 @@ def make_day(
     instruments: pd.DataFrame,
     configured_tags: Mapping[str, Sequence[str]],
     calendar: TradingCalendar,
+    strikes_each_side: Mapping[str, int] | None = None,
 ) -> TradingDay:
     """Build the trading day from a normalised dump.
 
@@ -284,6 +293,8 @@ def make_day(
     configured_tags
         Index to the labels to collect. A label that the index does not have that day is left out, so is an expiry that
         has none of them.
+    strikes_each_side
+        Width of the window by index; that of the conventions for one left out.
 
     Raises
     ------
@@ -298,6 +309,9 @@ def make_day(
     table = expiries_table(session.trade_date, resolved, calendar)
     wanted = {(underlying, tag) for underlying, tags in configured_tags.items() for tag in tags}
     keep = [pair in wanted for pair in zip(table["underlying"], table["expiry_tag"], strict=True)]
+    widths = strikes_each_side or {}
+    common = conventions.strikes_each_side
+    table["strikes_each_side"] = pd.array([widths.get(name, common) for name in table["underlying"]], dtype="Int16")
     conventions = (
         conventions if conventions.calendar_version else replace(conventions, calendar_version=calendar.version)
     )

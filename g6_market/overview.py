@@ -12,6 +12,7 @@ from g6_market.indices import TAG_BITS, TAGS, VIX_KEY
 from g6_market.received import Floats, Instants, Ints, Received
 from g6_market.schema import EXPIRY_OVERVIEW, OVERVIEW
 from g6_market.smile import Smile, expected_move
+from g6_market.sources import source_words
 from g6_market.term import by_chain, forward_volatility, iv30
 from g6_market.totals import CARRIED, Totals, near_totals, ratio
 
@@ -59,6 +60,7 @@ def expiry_overview(chain: Chain, totals: Totals, smile: Smile) -> pd.DataFrame:
             "legs": legs.count,
             "listed_legs": (day.contracts.number_of_leg >= 0).sum(axis=(0, 2))[legs.chain],
             "settlement_window": chain.settlement_window,
+            "source": source_words(_chain_source(chain)),
         },
     )
 
@@ -85,6 +87,10 @@ def overview(chain: Chain, totals: Totals, smile: Smile) -> pd.DataFrame:
     collected = expected & stored[snapshot[:, None], by_tag[index]]
     expected_mask, collected_mask = expected @ bits, collected @ bits
     at = received.at[snapshot]
+    source = np.full(stored.shape, -1, dtype=np.int64)
+    source[legs.snapshot, legs.chain] = _chain_source(chain)
+    of_chains = np.maximum.reduceat(source, day.first_chains, axis=1)[snapshot, index]
+    of_vix = np.append(received.source, -1)[_vix_row(received, snapshot)]  # row -1, no value, is the last
     return assemble(
         OVERVIEW,
         _spot(received, snapshot, index)
@@ -104,6 +110,7 @@ def overview(chain: Chain, totals: Totals, smile: Smile) -> pd.DataFrame:
             "expected_mask": expected_mask,
             "collected_mask": collected_mask,
             "missing_mask": expected_mask - collected_mask,
+            "source": source_words(np.maximum(of_chains, of_vix)),
         },
     )
 
@@ -116,7 +123,7 @@ def _spot(received: Received, snapshot: Ints, index: Ints) -> dict[str, Floats |
         for name, column in (("spot", "last_price"), ("open", "open"), ("high", "high"), ("low", "low"))
     }
     previous = pick(floats(received.quotes, "previous_close"), row)
-    vix = received.first_row(np.array([contracts.number_of_key.get(VIX_KEY, -1)]))[snapshot, 0]
+    vix = _vix_row(received, snapshot)
     change = price["spot"] - previous
     columns: dict[str, Floats | Instants] = price | {
         "previous_close": previous,
@@ -132,6 +139,16 @@ def _spot(received: Received, snapshot: Ints, index: Ints) -> dict[str, Floats |
         columns[f"future_{name}_expiry"] = np.where(np.isnan(future), np.datetime64("NaT", "us"), expiry)
         columns[f"basis_{name}"] = future - price["spot"]
     return columns
+
+
+def _vix_row(received: Received, snapshot: Ints) -> Ints:
+    return received.first_row(np.array([received.day.contracts.number_of_key.get(VIX_KEY, -1)]))[snapshot, 0]
+
+
+def _chain_source(chain: Chain) -> Ints:
+    legs, day = chain.legs, chain.legs.received.day
+    levels = legs.received.index_source[legs.snapshot, day.chain_underlying[legs.chain]]
+    return np.maximum(legs.source, levels)
 
 
 def _of_tag(values: Floats, snapshot: Ints, chain: Ints) -> Floats:

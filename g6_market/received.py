@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from g6_market.day import TradingDay
 from g6_market.frames import codes_of, first_rows, floats, instants
+from g6_market.sources import source_codes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Instants = NDArray[np.datetime64]
-
-SOURCES = ("quote", "candle", "import")
-_SOURCE_INDEX = pd.Index(SOURCES, dtype="object")
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,17 @@ class Received:
 
     @cached_property
     def source(self) -> Ints:
-        """Where each row came from, as a position in `SOURCES`."""
-        return codes_of(self.quotes["source"], _SOURCE_INDEX)
+        """Where each row came from, as a code of `sources`."""
+        return source_codes(self.quotes["source"])
+
+    @cached_property
+    def index_source(self) -> Ints:
+        """Source of each index's spot and futures by snapshot, shape (snapshots, underlyings); -1 where none came."""
+        index = codes_of(self.quotes["underlying"].take(self.others), pd.Index(self.day.underlyings, dtype="object"))
+        rows, index = self.others[index >= 0], index[index >= 0]
+        sources = np.full((len(self.at), len(self.day.underlyings)), -1, dtype=np.int64)
+        np.maximum.at(sources, (self.snapshot[rows], index), self.source[rows])
+        return sources
 
     def first_row(self, numbers: Ints) -> Ints:
         """Return the first row to arrive of each contract in each snapshot, shape (snapshots, numbers); -1 for none.
@@ -152,6 +159,13 @@ class Legs:
     def count(self) -> Ints:
         """Count of legs of each moment."""
         return np.diff(self.start, append=len(self.rows))
+
+    @cached_property
+    def source(self) -> Ints:
+        """Source of each moment's legs."""
+        if not len(self.rows):
+            return np.zeros(0, dtype=np.int64)
+        return np.maximum.reduceat(self.received.source[self.rows], self.start)
 
     @cached_property
     def ladder(self) -> Floats:

@@ -15,6 +15,7 @@ from g6_market.day import TradingDay
 from g6_market.frames import assemble, codes_of, floats, instants, text, text_array
 from g6_market.indices import TAGS
 from g6_market.schema import OFFSET_SERIES, empty_frame
+from g6_market.sources import source_codes, source_words
 
 _OFFSET = re.compile(r"ATM(?P<offset>[+-][1-9]\d*)?")
 _TAG_WORDS = text_array(TAGS)
@@ -59,7 +60,6 @@ def offset_series(
     expiry_overview: pd.DataFrame,
     day: TradingDay,
     previous: Mapping[tuple[str, str, int], float] | None = None,
-    strikes_each_side: int | Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """Return table `offset_series` of one or more snapshots, ordered by index, label, offset and snapshot.
 
@@ -69,17 +69,14 @@ def offset_series(
         As `derive` made them, any order.
     previous
         (index, label, offset) to the strike of the last row before these (`last_strikes`), where there is one.
-    strikes_each_side
-        N of the offsets -N .. N, for all indices or by index; the day's by default, also for an index left out.
 
     Notes
     -----
-    An expiry with two labels appears under both. A side that was not captured is null; where neither was, there is no
-    row. `rolled` is false in the first row of a day.
+    Offsets are those within each index's width of that day (`TradingDay.widths`). An expiry with two labels appears
+    under both. A side that was not captured is null; where neither was, there is no row. `rolled` is
+    false in the first row of a day.
     """
-    own = strikes_each_side if isinstance(strikes_each_side, Mapping) else {}
-    common = strikes_each_side if isinstance(strikes_each_side, int) else day.conventions.strikes_each_side
-    widths = np.array([own.get(chain.underlying, common) for chain in day.chains])
+    widths = day.widths[day.chain_underlying]
     width = int(widths.max(initial=0))
     column = "strike_offset" if day.conventions.atm_reference == "forward" else "spot_strike_offset"
     offset = floats(option_chain, column)
@@ -113,6 +110,7 @@ def offset_series(
     price = floats(option_chain, "price")
     straddle = np.where((call >= 0) & (put >= 0), price[call] + price[put], np.nan)
     forward, spot = _levels(expiry_overview, day, at)
+    sources = np.append(source_codes(option_chain["source"]), -1)  # row -1, a side that is not there, is the last
     return assemble(
         OFFSET_SERIES,
         columns
@@ -129,6 +127,7 @@ def offset_series(
             "gamma": source["gamma"].take(either),
             "forward": forward[snapshot[cell_of], chain[cell_of]],
             "spot": spot[snapshot[cell_of], chain[cell_of]],
+            "source": source_words(np.maximum(sources[call], sources[put])),
         },
     )
 

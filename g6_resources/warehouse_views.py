@@ -180,16 +180,23 @@ def _side(side: str, option_type: str) -> str:
     )
 
 
+# What is made of several rows has the last of their sources in the order quote, import, candle.
+_MIXED_SOURCE = """
+    CASE WHEN bool_or(source = 'candle') THEN 'candle' WHEN bool_or(source = 'import') THEN 'import' ELSE 'quote' END"""
+
 _OFFSET_SERIES = f"""
 CREATE VIEW offset_series AS
 WITH legs AS (
-  SELECT c.*, v.strikes_each_side AS width,
+  SELECT c.*, coalesce(w.width, v.strikes_each_side) AS width,
     CASE v.atm_reference WHEN 'spot' THEN c.spot_strike_offset ELSE c.strike_offset END AS label
   FROM option_chain c JOIN conventions v USING (trade_date)
+  LEFT JOIN (
+    SELECT trade_date, underlying, max(strikes_each_side) AS width FROM expiries GROUP BY trade_date, underlying
+  ) w USING (trade_date, underlying)
 ), strikes AS (
   SELECT trade_date, snapshot_at, underlying, expiry, label AS strike_offset, strike,
     {series_sides()},
-    any_value(iv) AS iv, any_value(gamma) AS gamma
+    any_value(iv) AS iv, any_value(gamma) AS gamma, {_MIXED_SOURCE} AS source
   FROM legs WHERE label BETWEEN -width AND width
   GROUP BY trade_date, snapshot_at, underlying, expiry, label, strike
 ), tagged AS (
@@ -203,8 +210,8 @@ SELECT trade_date, {", ".join(OFFSET_SERIES.names)} FROM tagged
 """
 
 _GAPS_COMMENT = (
-    "Every snapshot that was due and is not wholly stored, by underlying and expiry, with its cause. A day that is not "
-    "sealed counts up to its last snapshot."
+    "Every snapshot that was due and was not wholly captured, by underlying and expiry: why, since when, and what was "
+    "healed of it. The latest day that is not sealed counts up to its last snapshot."
 )
 _GAPS_COLUMNS = {
     "trade_date": TRADE_DATE,
@@ -212,31 +219,60 @@ _GAPS_COLUMNS = {
     "underlying": "Index code",
     "expiry": "Expiry date",
     "outcome": "partial, stale or failed; missing where there is no row of it at all",
-    "cause": "Why; process down where there is no row of it at all",
+    "cause": "Why; process down where there is no row of it at all; market halted where the stamps of all indices "
+    "stood still for two intervals or more",
+    "since": "First instant of the unbroken run of gaps of this chain with this cause; IST",
     "missing_legs": "Legs asked for and absent; null: never asked",
+    "healed_legs": "Legs stored since from candles; legs",
+    "unfillable_legs": "Legs of which there is no candle of that minute, or that have expired; legs",
+    "healed_at": "When candles were last asked for it; IST; null: not yet",
 }
 
 
 def _gaps(layout: Layout) -> str:
+    live = layout.is_live("trade_date")
     return f"""
 CREATE VIEW gaps AS
 WITH due AS (
-  SELECT trade_date, unnest(generate_series(first_due, last_due, to_seconds(interval_seconds))) AS snapshot_at
+  SELECT trade_date, interval_seconds,
+    unnest(generate_series(first_due, last_due, to_seconds(interval_seconds))) AS snapshot_at
   FROM expected_sessions
 ), chains AS (
   SELECT DISTINCT trade_date, underlying, expiry FROM expiries
 ), reached AS (
-  SELECT trade_date, max(snapshot_at) AS last_at FROM snapshots WHERE {layout.is_live("trade_date")} GROUP BY trade_date
+  SELECT trade_date, max(snapshot_at) AS last_at, trade_date < max(trade_date) OVER () AS over
+  FROM snapshots WHERE {live} GROUP BY trade_date
+), still AS (
+  SELECT trade_date, snapshot_at FROM snapshots GROUP BY trade_date, snapshot_at HAVING bool_and(outcome = 'stale')
+), halted AS (
+  SELECT trade_date, snapshot_at, to_seconds(interval_seconds) IN (
+      snapshot_at - lag(snapshot_at) OVER in_turn, lead(snapshot_at) OVER in_turn - snapshot_at) AS halted
+  FROM still JOIN due USING (trade_date, snapshot_at)
+  WINDOW in_turn AS (PARTITION BY trade_date ORDER BY snapshot_at)
+), healed AS (
+  SELECT trade_date, snapshot_at, underlying, expiry, count(*) FILTER (WHERE outcome = 'healed') AS healed_legs,
+    count(*) FILTER (WHERE outcome <> 'healed') AS unfillable_legs, max(known_at) AS healed_at
+  FROM healing WHERE contract_type = 'option' GROUP BY trade_date, snapshot_at, underlying, expiry
+), found AS (
+  SELECT d.trade_date, d.snapshot_at, d.number, c.underlying, c.expiry,
+    coalesce(s.outcome, 'missing') AS outcome,
+    CASE WHEN s.outcome IS NULL THEN 'process down' WHEN t.halted THEN 'market halted' ELSE s.cause END AS cause,
+    s.missing_legs
+  FROM (SELECT *, row_number() OVER (PARTITION BY trade_date ORDER BY snapshot_at) AS number FROM due) d
+  JOIN chains c ON c.trade_date = d.trade_date
+  LEFT JOIN reached r ON r.trade_date = d.trade_date
+  LEFT JOIN halted t ON t.trade_date = d.trade_date AND t.snapshot_at = d.snapshot_at
+  LEFT JOIN snapshots s ON s.trade_date = d.trade_date AND s.snapshot_at = d.snapshot_at
+    AND s.underlying = c.underlying AND s.expiry = c.expiry
+  WHERE (s.outcome IS NULL OR s.outcome <> 'stored')
+    AND (NOT ({layout.is_live("d.trade_date")}) OR r.over OR d.snapshot_at <= r.last_at)
+), runs AS (
+  SELECT *, number - row_number() OVER (
+    PARTITION BY trade_date, underlying, expiry, cause ORDER BY snapshot_at) AS run
+  FROM found
 )
-SELECT d.trade_date, d.snapshot_at, c.underlying, c.expiry,
-  coalesce(s.outcome, 'missing') AS outcome,
-  CASE WHEN s.outcome IS NULL THEN 'process down' ELSE s.cause END AS cause,
-  s.missing_legs
-FROM due d
-JOIN chains c ON c.trade_date = d.trade_date
-LEFT JOIN reached r ON r.trade_date = d.trade_date
-LEFT JOIN snapshots s ON s.trade_date = d.trade_date AND s.snapshot_at = d.snapshot_at
-  AND s.underlying = c.underlying AND s.expiry = c.expiry
-WHERE (s.outcome IS NULL OR s.outcome <> 'stored')
-  AND (NOT ({layout.is_live("d.trade_date")}) OR d.snapshot_at <= r.last_at)
+SELECT trade_date, snapshot_at, underlying, expiry, outcome, cause,
+  min(snapshot_at) OVER (PARTITION BY trade_date, underlying, expiry, cause, run) AS since,
+  missing_legs, coalesce(healed_legs, 0) AS healed_legs, coalesce(unfillable_legs, 0) AS unfillable_legs, healed_at
+FROM runs LEFT JOIN healed USING (trade_date, snapshot_at, underlying, expiry)
 """

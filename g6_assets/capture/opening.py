@@ -83,7 +83,7 @@ def open_day(
     if len(stored) and not refresh:
         return trading_day(lake, day, calendar), False
     instruments = normalise_dump(source.instruments(plan.exchanges), list(plan.tags))
-    made = make_day(session, plan.conventions, instruments, plan.tags, calendar)
+    made = make_day(session, plan.conventions, instruments, plan.tags, calendar, plan.strikes_each_side)
     lake.write_live(CONVENTIONS, day, DUMP_FILE, made.conventions.to_frame())
     lake.write_live(EXPIRIES, day, DUMP_FILE, made.expiries)
     # Last, because a stored dump is what says that the day is opened.

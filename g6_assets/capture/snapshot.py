@@ -175,8 +175,7 @@ class SnapshotTaker:
         self._write(EXPIRY_OVERVIEW, due, derived.expiry_overview)
         self._write(OVERVIEW, due, derived.overview)
         self._lake.copy_to_current(chain)
-        widths = self._plan.strikes_each_side
-        series = offset_series(derived.option_chain, derived.expiry_overview, self.day, state.strikes, widths)
+        series = offset_series(derived.option_chain, derived.expiry_overview, self.day, state.strikes)
         state.totals = derived.totals
         state.strikes = last_strikes(series, state.strikes)
         state.window = _window(self.day, self._plan, state.window, derived.expiry_overview)

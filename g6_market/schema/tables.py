@@ -25,12 +25,14 @@ _STRIKE_OPT = Column("strike", Kind.FLOAT64, "Strike price", "points", _NOT_OPTI
 _TYPE_OPT = Column("option_type", Kind.TEXT, "CE for a call, PE for a put", null=_NOT_OPTION, dictionary=True)
 
 
-def _price(name: str, text: str, null: str = "not received, or 0 received") -> Column:
-    return Column(name, Kind.FLOAT64, text, "rupees", null, True)
+def _price(name: str, text: str, null: str = "not received, or 0 received", *, steady: bool = False) -> Column:
+    return Column(name, Kind.FLOAT64, text, "rupees", null, steady=steady)
 
 
-def _count(name: str, text: str, null: str = "not received", unit: str = "units") -> Column:
-    return Column(name, Kind.INT64, text, unit, null)
+def _count(
+    name: str, text: str, null: str = "not received", unit: str = "units", *, dictionary: bool = False
+) -> Column:
+    return Column(name, Kind.INT64, text, unit, null, dictionary)
 
 
 # ---------------------------------------------------------------- what was received
@@ -71,6 +73,13 @@ EXPIRIES = Table(
             "When the settlement value is fixed: time to expiry runs to it",
             "IST",
         ),
+        Column(
+            "strikes_each_side",
+            Kind.INT16,
+            "Width N of the index's captured ATM +- N, before the sticky room; its offset series have it too",
+            "strikes",
+            "stored by an older version: the one number in conventions holds",
+        ),
     ),
     key=("underlying", "expiry_tag"),
     sort=("underlying", "expiry", "expiry_tag"),
@@ -88,11 +97,11 @@ REFERENCE = Table(
         _STRIKE_OPT,
         _TYPE_OPT,
         Column("received_at", Kind.TIMESTAMP, "When the broker's answer arrived", "IST", dictionary=True),
-        _price("previous_close", "Close of the previous session"),
+        _price("previous_close", "Close of the previous session", steady=True),
         _count("opening_oi", "Open interest before the open", "sweep made after the open, or not received"),
         _count("previous_oi", "Last open interest stored by G6 for the previous session", "nothing stored"),
-        _price("lower_circuit_limit", "Lower price limit of the day"),
-        _price("upper_circuit_limit", "Upper price limit of the day"),
+        _price("lower_circuit_limit", "Lower price limit of the day", steady=True),
+        _price("upper_circuit_limit", "Upper price limit of the day", steady=True),
     ),
     key=("exchange", "tradingsymbol"),
     sort=("underlying", "contract_type", "expiry", "strike", "option_type"),
@@ -115,25 +124,31 @@ QUOTES = Table(
         _STRIKE_OPT,
         _TYPE_OPT,
         _price("last_price", "Last traded price, or index value"),
-        Column("last_trade_at", Kind.TIMESTAMP, "Time of the last trade", "IST", "never traded, or not sent"),
-        _count("last_quantity", "Quantity of the last trade"),
-        _price("average_price", "Volume-weighted average price of the day"),
+        Column(
+            "last_trade_at",
+            Kind.TIMESTAMP,
+            "Time of the last trade; of a healed row the start of the candle's minute",
+            "IST",
+            "never traded, not sent, or a candle without volume",
+        ),
+        _count("last_quantity", "Quantity of the last trade", dictionary=True),
+        _price("average_price", "Volume-weighted average price of the day", steady=True),
         _count("volume", "Traded since the open"),
         _count("buy_quantity", "All bids"),
         _count("sell_quantity", "All asks"),
         _count("oi", "Open interest", "not received, or an index value"),
         _count("oi_day_high", "Highest open interest of the day", "not received, or an index value"),
         _count("oi_day_low", "Lowest open interest of the day", "not received, or an index value"),
-        _price("open", "First price of the day"),
-        _price("high", "Highest price of the day"),
-        _price("low", "Lowest price of the day"),
-        _price("previous_close", "Close of the previous session"),
+        _price("open", "First price of the day", steady=True),
+        _price("high", "Highest price of the day", steady=True),
+        _price("low", "Lowest price of the day", steady=True),
+        _price("previous_close", "Close of the previous session", steady=True),
         _price("bid_price", "Best bid", "no bid"),
-        _count("bid_quantity", "Quantity at the best bid"),
+        _count("bid_quantity", "Quantity at the best bid", dictionary=True),
         _price("ask_price", "Best ask", "no ask"),
-        _count("ask_quantity", "Quantity at the best ask"),
+        _count("ask_quantity", "Quantity at the best ask", dictionary=True),
         Column("depth", Kind.TEXT, "Five levels of the book as JSON", null="capture.depth is off (the default)"),
-        Column("attempt", Kind.INT16, "Which session attempt of the day captured it"),
+        Column("attempt", Kind.INT16, "Which session attempt of the day captured it; 0 for a healed row"),
         Column("source", Kind.TEXT, "quote, candle (healed) or import", dictionary=True),
         Column(
             "known_at",
@@ -174,6 +189,31 @@ SNAPSHOTS = Table(
     sort=("underlying", "expiry", "snapshot_at"),
 )
 
+HEALING = Table(
+    "healing",
+    "One row per leg of a gap whose candles were asked for, index values and futures included: what came of it.",
+    (
+        _SNAPSHOT_AT,
+        _UNDERLYING,
+        _CONTRACT_TYPE,
+        _EXCHANGE,
+        _TRADINGSYMBOL,
+        _EXPIRY_OPT,
+        _STRIKE_OPT,
+        _TYPE_OPT,
+        Column(
+            "outcome",
+            Kind.TEXT,
+            "healed; no candle: it did not trade in that minute; expired: the broker no longer knows the contract",
+            dictionary=True,
+        ),
+        Column("known_at", Kind.TIMESTAMP, "When that was known; healed rows of quotes have the same", "IST", "", True),
+    ),
+    key=("snapshot_at", "exchange", "tradingsymbol"),
+    sort=("underlying", "contract_type", "expiry", "strike", "option_type", "snapshot_at"),
+    split=None,
+)
+
 CONVENTIONS = Table(
     "conventions",
     "The conventions of that day: everything derived is derived again with these.",
@@ -182,7 +222,7 @@ CONVENTIONS = Table(
         Column("atm_reference", Kind.TEXT, "What ATM means in offset series: forward or spot"),
         Column("interval_seconds", Kind.INT32, "Time between snapshots", "s"),
         Column("full_chain_every_seconds", Kind.INT32, "Beat of the full chain", "s"),
-        Column("strikes_each_side", Kind.INT16, "Width N of ATM +- N, before the sticky room", "strikes"),
+        Column("strikes_each_side", Kind.INT16, "Width N of ATM +- N of an index whose expiries name none", "strikes"),
         Column("time_rule", Kind.TEXT, "Day count of t_years"),
         Column("spread_rule", Kind.TEXT, "When a mid counts as sane"),
         Column("calendar_version", Kind.TEXT, "Hash of the calendar tables and the override file"),
@@ -194,6 +234,13 @@ CONVENTIONS = Table(
 )
 
 # ---------------------------------------------------------------- what is derived
+_ROW_SOURCE = Column(
+    "source",
+    Kind.TEXT,
+    "candle where a healed row is behind it, import where an imported one is, else quote",
+    null="sealed by an older version, which healed nothing",
+    dictionary=True,
+)
 _NO_FORWARD = "no forward"
 OPTION_CHAIN = Table(
     "option_chain",
@@ -214,21 +261,24 @@ OPTION_CHAIN = Table(
         ),
         Column("spot_strike_offset", Kind.INT16, "The same from the spot's ATM", "strikes", "no spot"),
         _price("last_price", "Last traded price"),
-        Column("traded", Kind.BOOL, "Whether it traded within the interval", null="no trade time was sent"),
-        _price("average_price", "Volume-weighted average price of the day"),
+        Column(
+            "traded",
+            Kind.BOOL,
+            "Whether it traded within the interval; healed: whether the candle of its last minute has volume",
+            null="no trade time was sent",
+        ),
+        _price("average_price", "Volume-weighted average price of the day", steady=True),
         _price("bid_price", "Best bid", "no bid"),
         _price("ask_price", "Best ask", "no ask"),
-        _count("bid_quantity", "Quantity at the best bid"),
-        _count("ask_quantity", "Quantity at the best ask"),
+        _count("bid_quantity", "Quantity at the best bid", dictionary=True),
+        _count("ask_quantity", "Quantity at the best ask", dictionary=True),
         _price("price", "Price used: the mid where the spread is sane, else the last price if it traded", "neither"),
         Column("price_source", Kind.TEXT, "mid or last", null="no usable price", dictionary=True),
         _count("volume", "Traded since the open"),
         _count("oi", "Open interest"),
-        Column("forward", Kind.FLOAT64, "Forward of the expiry", "points", _NO_FORWARD, True),
-        Column(
-            "spot", Kind.FLOAT64, "Index value that travelled with the quote", "points", "not received, or <= 0", True
-        ),
-        Column("t_years", Kind.FLOAT64, "Time to settlement, ACT/365; 0 once settled", "years", dictionary=True),
+        Column("forward", Kind.FLOAT64, "Forward of the expiry", "points", _NO_FORWARD),
+        Column("spot", Kind.FLOAT64, "Index value that travelled with the quote", "points", "not received, or <= 0"),
+        Column("t_years", Kind.FLOAT64, "Time to settlement, ACT/365; 0 once settled", "years"),
         Column(
             "iv",
             Kind.FLOAT32,
@@ -396,6 +446,7 @@ EXPIRY_OVERVIEW = Table(
         Column("legs", Kind.INT32, "Option legs in this snapshot", "legs"),
         Column("listed_legs", Kind.INT32, "Option legs listed for the expiry", "legs"),
         Column("settlement_window", Kind.BOOL, "Expiry day within the settlement averaging: kept out of statistics"),
+        _ROW_SOURCE,
     ),
     key=("snapshot_at", "underlying", "expiry"),
     sort=("underlying", "expiry", "snapshot_at"),
@@ -469,6 +520,7 @@ OVERVIEW = Table(
         ),
         Column("collected_mask", Kind.INT16, "Bits of the collected tags"),
         Column("missing_mask", Kind.INT16, "expected_mask without collected_mask"),
+        _ROW_SOURCE,
     ),
     key=("snapshot_at", "underlying"),
     sort=("underlying", "snapshot_at"),
@@ -652,6 +704,7 @@ OFFSET_SERIES = Table(
         Column("gamma", Kind.FLOAT32, "Gamma of the strike", "1/point", "no iv"),
         Column("forward", Kind.FLOAT64, "Forward of the expiry", "points", _NO_FORWARD),
         Column("spot", Kind.FLOAT64, "Index value", "points", "not received, or <= 0"),
+        _ROW_SOURCE,
     ),
     key=("snapshot_at", "underlying", "expiry_tag", "strike_offset"),
     sort=("underlying", "expiry_tag", "strike_offset", "snapshot_at"),
@@ -663,6 +716,7 @@ STORED_TABLES: tuple[Table, ...] = (
     REFERENCE,
     QUOTES,
     SNAPSHOTS,
+    HEALING,
     CONVENTIONS,
     OPTION_CHAIN,
     EXPIRY_OVERVIEW,

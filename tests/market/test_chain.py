@@ -171,10 +171,37 @@ def test_without_pairs_the_forward_is_the_future_of_the_same_expiry_or_nothing()
     assert pd.isna(leg(result, 24500, "CE", weekly)["strike_offset"])
 
 
-def test_a_healed_minute_passes_and_counts_as_traded() -> None:
-    quotes = quotes_frame([Answer({key(24500, "CE"): entry(101)}, DUE)], DAY, DUE, 1).assign(source="candle")
-    row = derive(quotes, snapshots_of(quotes, DAY), DAY).option_chain.iloc[0]
-    assert row[["source", "traded", "price", "price_source"]].tolist() == ["candle", True, 101, "last"]
+def test_a_healed_minute_counts_as_traded_where_its_candle_has_volume() -> None:
+    captured = quotes_frame([Answer({key(24500, "CE"): entry(101)}, DUE)], DAY, DUE, 1)
+    traded_from = pd.Timestamp(DUE.replace(tzinfo=None)) - pd.Timedelta(minutes=1)
+    for last_trade_at, traded, price in ((traded_from, True, 101), (pd.NaT, False, None)):
+        healed = captured.assign(source="candle", last_trade_at=pd.Series([last_trade_at], dtype="datetime64[us]"))
+        result = derive(healed, snapshots_of(healed, DAY), DAY)
+        row = result.option_chain.iloc[0]
+        assert row[["source", "traded", "last_price"]].tolist() == ["candle", traded, 101]
+        assert (None if pd.isna(row["price"]) else row["price"]) == price
+        assert [table["source"].iloc[0] for table in (result.expiry_overview, result.overview)] == ["candle", "candle"]
+
+
+def test_one_healed_leg_marks_what_is_made_of_its_chain_and_of_no_other() -> None:
+    keys = [key(24500, kind, month) for month in ("25SEP", "25OCT") for kind in ("CE", "PE")]
+    quotes = quotes_frame([Answer({name: entry(101) for name in keys}, DUE)], DAY, DUE, 1)
+    quotes.loc[quotes["tradingsymbol"] == keys[0].removeprefix("NFO:"), "source"] = "candle"
+    result = derive(quotes, snapshots_of(quotes, DAY), DAY)
+    assert result.option_chain["source"].tolist() == ["candle", "quote", "quote", "quote"]
+    assert result.expiry_overview["source"].tolist() == ["candle", "quote"]
+    assert result.overview["source"].tolist() == ["candle"]
+
+
+@pytest.mark.parametrize("healed", ["NSE:NIFTY 50", "NSE:INDIA VIX"])
+def test_a_healed_index_value_marks_the_rows_that_show_it(healed: str) -> None:
+    entries = {name: index_entry(24460) for name in ("NSE:NIFTY 50", "NSE:INDIA VIX")} | {key(24500, "CE"): entry(101)}
+    quotes = quotes_frame([Answer(entries, DUE)], DAY, DUE, 1)
+    quotes.loc[quotes["tradingsymbol"] == healed.removeprefix("NSE:"), "source"] = "candle"
+    result = derive(quotes, snapshots_of(quotes, DAY), DAY)
+    assert result.option_chain["source"].tolist() == ["quote"]
+    assert result.expiry_overview["source"].tolist() == ["candle" if "NIFTY" in healed else "quote"]
+    assert result.overview["source"].tolist() == ["candle"]
 
 
 def test_imported_history_without_books_and_trade_times_is_priced_from_what_it_has() -> None:

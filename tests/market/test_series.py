@@ -1,5 +1,6 @@
 """Offset series: call and put side by side by label, and when their contract changes."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,13 @@ def test_a_live_snapshot_rolls_against_the_one_before() -> None:
     pd.testing.assert_frame_equal(live, whole, check_exact=True)
 
 
-def test_a_wider_or_narrower_series_can_be_asked_for() -> None:
-    assert series(derived(24520), strikes_each_side=4)["strike_offset"].tolist() == list(range(-4, 5))
+def test_each_index_has_the_width_it_was_captured_with() -> None:
+    wide = replace(DAY, expiries=DAY.expiries.assign(strikes_each_side=pd.array([4] * len(DAY.expiries), "Int16")))
+    assert series(derived(24520), wide)["strike_offset"].tolist() == list(range(-4, 5))
+    unknown = replace(
+        DAY, expiries=DAY.expiries.assign(strikes_each_side=pd.array([None] * len(DAY.expiries), "Int16"))
+    )
+    assert series(derived(24520), unknown)["strike_offset"].tolist() == list(range(-2, 3))
 
 
 def test_without_a_level_there_is_no_series() -> None:
