@@ -6,6 +6,7 @@ on the other floats but the steady ones. Where files lie belongs to `lake`.
 
 import hashlib
 import io
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,8 @@ from g6_market.schema import Column, Kind, SchemaError, Table, conform
 from g6_market.schema.columns import KINDS
 from g6_resources.arrow import ArrowArray, ArrowSchema, ArrowTable, pa, pc, pq
 
-ROW_GROUP_ROWS = 122_880  # what DuckDB reads as one unit
+ROW_GROUP_ROWS = 122_880  # what DuckDB reads as one unit, at most
+_LEAST_ROWS = 8_192  # a row group of fewer costs more than skipping it saves
 _FLOATS = (Kind.FLOAT32, Kind.FLOAT64)
 _VERSION_KEY = b"g6:schema_version"
 
@@ -95,7 +97,8 @@ def encode(data: ArrowTable, table: Table, *, sealed: bool) -> bytes:
     options = _sealed_options(table) if sealed else _live_options(table)
     sink = io.BytesIO()
     with pq.ParquetWriter(sink, data.schema, **options) as writer:
-        writer.write_table(data, row_group_size=ROW_GROUP_ROWS)
+        for start, end in _row_groups(data) if sealed else [(0, data.num_rows)]:
+            writer.write_table(data.slice(start, end - start), row_group_size=ROW_GROUP_ROWS)
     return sink.getvalue()
 
 
@@ -117,6 +120,19 @@ def sorted_rows(data: ArrowTable, table: Table) -> ArrowTable:
     """Sort as sealed files are: by the table's sort columns, then by its key, so that one content gives one file."""
     order = [*table.sort, *(name for name in table.key if name not in table.sort)]
     return data.take(pc.sort_indices(data, sort_keys=[(name, "ascending") for name in order]))
+
+
+def _row_groups(data: ArrowTable) -> Iterator[tuple[int, int]]:
+    # A group for each expiry: a question about one reads no other.
+    ends = [data.num_rows]
+    if "expiry" in data.column_names:
+        expiry = data.column("expiry").to_numpy()
+        ends = [*(np.flatnonzero(expiry[1:] != expiry[:-1]) + 1).tolist(), *ends]
+    start = 0
+    for end in ends:
+        if end - start >= _LEAST_ROWS or end == data.num_rows:
+            yield start, end
+            start = end
 
 
 @lru_cache

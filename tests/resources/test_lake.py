@@ -89,7 +89,7 @@ def test_sealed_files_are_sorted_and_encoded_for_size(lake: Lake, tmp_path: Path
     file = pq.ParquetFile(tmp_path / "lake" / path)
     columns = {name: file.metadata.row_group(0).column(i) for i, name in enumerate(OPTION_CHAIN.names)}
     assert "BYTE_STREAM_SPLIT" in columns["iv"].encodings
-    assert "RLE_DICTIONARY" in columns["last_price"].encodings
+    assert "RLE_DICTIONARY" in columns["strike"].encodings
     assert "RLE_DICTIONARY" not in columns["oi"].encodings
     assert {column.compression for column in columns.values()} == {"ZSTD"}
     assert columns["strike"].statistics.min == 23_900.0
