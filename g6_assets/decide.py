@@ -18,6 +18,8 @@ SEAL_AFTER_CLOSE = timedelta(minutes=5)
 HEARTBEAT_STALE_SECONDS = 20.0
 # A run that was asked for but has not beaten yet: queue and start of a worker take up to about 15 s.
 STARTING_GRACE_SECONDS = 90.0
+# A run that outlives its session by this much has nobody left who would end it.
+OUTLIVES_CLOSE = timedelta(minutes=15)
 SEAL_ATTEMPTS = 3
 SEAL_RETRY_AFTER = timedelta(minutes=5)
 
@@ -81,6 +83,8 @@ def decide_session(
     heartbeat: HeartbeatFact | None,
     finished: bool,
     resumed_at: datetime | None = None,
+    garbled_seconds: float | None = None,
+    obstacle: str | None = None,
 ) -> Decision:
     """Decide whether the session of today must be started, relaunched or left alone.
 
@@ -100,6 +104,10 @@ def decide_session(
         Whether today's session ended by itself, or the day is sealed.
     resumed_at
         When `g6 session resume` was last given (system time); it ends a cancel older than itself.
+    garbled_seconds
+        Age of a heartbeat that is there but cannot be read; None if it can, or there is none.
+    obstacle
+        Why no session could store anything now (no room, a read-only disk); None if nothing is in its way.
     """
     opens = f"next session {next_session.open:%a %Y-%m-%d %H:%M} IST"
     if isinstance(today, Closed):
@@ -124,6 +132,8 @@ def decide_session(
         max([run.attempt for run in runs] + [heartbeat.attempt if heartbeat and heartbeat.trade_date == day else 0]) + 1
     )
     if not active:
+        if obstacle is not None:
+            return _skip(f"the session of {day} is due, but {obstacle}")
         if last is None:
             return Decision(Action.START, f"the session of {day} is due", attempt)
         return Decision(Action.RELAUNCH, f"attempt {last.attempt} of {day} {last.state}, no run is active", attempt)
@@ -131,16 +141,25 @@ def decide_session(
         return _skip(
             f"the session of {day} runs (attempt {heartbeat.attempt}, heartbeat {heartbeat.age_seconds:.0f} s ago)"
         )
+    if garbled_seconds is not None and 0 <= garbled_seconds <= HEARTBEAT_STALE_SECONDS:
+        return _skip(f"the heartbeat of {day} cannot be read; a session that lives writes the next within 5 s")
     waited = min((system_now - run.asked_at).total_seconds() for run in active)
     if waited < STARTING_GRACE_SECONDS and not _had_beaten(heartbeat, active, day):
         return _skip(f"the session of {day} was asked for {waited:.0f} s ago and is starting")
     age = f"{heartbeat.age_seconds:.0f} s old" if heartbeat is not None else "missing"
+    if obstacle is not None:
+        return _skip(f"the heartbeat of {day} is {age}, but {obstacle}")
     return Decision(
         Action.RELAUNCH,
         f"the heartbeat of {day} is {age}, over {HEARTBEAT_STALE_SECONDS:.0f} s: the session does not live",
         attempt,
         tuple(run.run_id for run in active),
     )
+
+
+def max_runtime(now: datetime, session: Session) -> timedelta:
+    """Return after how long a session run that starts now is ended by Dagster itself, whatever its heartbeat says."""
+    return session.close - now + OUTLIVES_CLOSE
 
 
 def decide_seal(

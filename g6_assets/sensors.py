@@ -10,17 +10,19 @@ import dagster as dg
 
 from g6_assets.alerts import run_failed
 from g6_assets.common import next_opening
-from g6_assets.decide import Action, HeartbeatFact, RunFact, RunState, decide_seal, decide_session
+from g6_assets.decide import Action, HeartbeatFact, RunFact, RunState, decide_seal, decide_session, max_runtime
 from g6_assets.jobs import SEAL_JOB, SESSION_JOB
 from g6_assets.session import ATTEMPT_TAG, SESSION_TAG
-from g6_market.calendar import IST
+from g6_market.calendar import IST, Closed
 from g6_market.schema import SNAPSHOTS
 from g6_resources.clock import DrivenClock, SystemTime
+from g6_resources.disk import obstacle
 from g6_resources.heartbeat import Heartbeat, HeartbeatFile, HeartbeatUnreadable, kill_process
 from g6_resources.resources import ClockResource, LakeResource, MarketResource, SessionFilesResource
 from g6_resources.world_state import resumed_at
 
 SEAL_TAG = "g6/seal"
+MAX_RUNTIME_TAG = "dagster/max_runtime"
 _PARTITION_TAG = "dagster/partition"
 _STATES = {
     dg.DagsterRunStatus.CANCELING: RunState.CANCELING,
@@ -52,20 +54,23 @@ def market_hours(
     now = market_clock.now()
     calendar = market.calendar()
     today = now.date()
+    session = calendar.on(today)
     runs = _runs(context.instance, SESSION_JOB, today)
-    beat = _heartbeat(files.heartbeat())
+    beat, garbled_seconds = _heartbeat(files.heartbeat(), system)
     decision = decide_session(
         now=now,
         system_now=system.now(),
-        today=calendar.on(today),
+        today=session,
         next_session=next_opening(calendar, now),
         runs=runs,
         heartbeat=_fact(beat, system),
         finished=lake.lake().seal_record(today) is not None
         or (beat is not None and beat.trade_date == today and beat.state == "ended"),
         resumed_at=resumed_at(market.root(), today),
+        garbled_seconds=garbled_seconds,
+        obstacle=obstacle(market.root().state),
     )
-    if decision.action is Action.SKIP:
+    if decision.action is Action.SKIP or isinstance(session, Closed):
         return dg.SkipReason(decision.reason)
     for run_id in decision.give_up:
         _give_up(context, run_id, beat, decision.reason)
@@ -73,7 +78,12 @@ def market_hours(
     return dg.RunRequest(
         run_key=f"session:{today}:{decision.attempt}",
         partition_key=today.isoformat(),
-        tags={SESSION_TAG: today.isoformat(), ATTEMPT_TAG: str(decision.attempt)},
+        tags={
+            SESSION_TAG: today.isoformat(),
+            ATTEMPT_TAG: str(decision.attempt),
+            # The last resort, if nobody evaluates this sensor any more.
+            MAX_RUNTIME_TAG: str(round(max_runtime(now, session).total_seconds())),
+        },
     )
 
 
@@ -101,7 +111,7 @@ def after_close(
     store = lake.lake()
     # A day that only has its morning's dump was not captured: there is nothing to seal.
     days = [day for day in store.unsealed_days() if calendar.is_open_day(day) and store.live_names(SNAPSHOTS, day)]
-    beat = _fact(_heartbeat(files.heartbeat()), system)
+    beat = _fact(_heartbeat(files.heartbeat(), system)[0], system)
     day, decision = decide_seal(
         now=now,
         system_now=system.now(),
@@ -136,11 +146,15 @@ def _aware(moment: datetime) -> datetime:
     return moment.astimezone(IST)
 
 
-def _heartbeat(file: HeartbeatFile) -> Heartbeat | None:
+def _heartbeat(file: HeartbeatFile, system: SystemTime) -> tuple[Heartbeat | None, float | None]:
+    """Return the last heartbeat, or the age of the one that cannot be read."""
     try:
-        return file.read()
+        return file.read(), None
     except HeartbeatUnreadable:
-        return None  # judged as missing: a session that lives writes a new one within five seconds
+        try:
+            return None, system.now().timestamp() - file.path.stat().st_mtime
+        except OSError:
+            return None, None
 
 
 def _fact(beat: Heartbeat | None, system: SystemTime) -> HeartbeatFact | None:

@@ -11,6 +11,7 @@ from g6_assets.decide import (
     RunState,
     decide_seal,
     decide_session,
+    max_runtime,
 )
 from g6_market.calendar import IST, TradingCalendar
 
@@ -34,7 +35,7 @@ def beat(
     return HeartbeatFact(day, attempt, run_id, age, ended)
 
 
-def decide(now: datetime, runs=(), heartbeat=None, finished=False, resumed_at=None):
+def decide(now: datetime, runs=(), heartbeat=None, finished=False, resumed_at=None, **more):
     return decide_session(
         now=now,
         system_now=SYSTEM,
@@ -44,6 +45,7 @@ def decide(now: datetime, runs=(), heartbeat=None, finished=False, resumed_at=No
         heartbeat=heartbeat,
         finished=finished,
         resumed_at=resumed_at,
+        **more,
     )
 
 
@@ -132,6 +134,38 @@ CASES = [
         Action.RELAUNCH,
         "attempt 2",
     ),
+    (
+        "a heartbeat torn just now",
+        at("11:00"),
+        {"runs": [run()], "garbled_seconds": 3.0},
+        Action.SKIP,
+        "cannot be read",
+    ),
+    ("torn long ago", at("11:00"), {"runs": [run()], "garbled_seconds": 21.0}, Action.RELAUNCH, "missing"),
+    ("torn tomorrow", at("11:00"), {"runs": [run()], "garbled_seconds": -5.0}, Action.RELAUNCH, "missing"),
+    ("torn, and no run", at("11:00"), {"garbled_seconds": 3.0}, Action.START, "due"),
+    ("no room to start", at("11:00"), {"obstacle": "the disk is full"}, Action.SKIP, "due, but the disk is full"),
+    (
+        "no room to start again",
+        at("11:00"),
+        {"runs": [run(RunState.FAILED)], "obstacle": "the disk is full"},
+        Action.SKIP,
+        "due, but the disk is full",
+    ),
+    (
+        "silent, and no room for a successor",
+        at("11:00"),
+        {"runs": [run()], "heartbeat": beat(60), "obstacle": "the disk is full"},
+        Action.SKIP,
+        "60 s old, but the disk is full",
+    ),
+    (
+        "alive where the room runs out",
+        at("11:00"),
+        {"runs": [run()], "heartbeat": beat(), "obstacle": "the disk is full"},
+        Action.SKIP,
+        "heartbeat 2 s ago",
+    ),
     ("ended by success but not whole", at("11:00"), {"runs": [run(RunState.SUCCEEDED)]}, Action.RELAUNCH, "succeeded"),
     (
         "Muhurat of 2025",
@@ -156,6 +190,11 @@ def test_a_relaunch_gives_up_the_silent_run_and_takes_the_next_attempt() -> None
 
 def test_the_attempt_counts_on_from_the_heartbeat_when_the_runs_are_pruned() -> None:
     assert decide(at("11:00"), heartbeat=beat(60, attempt=5)).attempt == 6
+
+
+@pytest.mark.parametrize(("now", "minutes"), [("09:05", 395 + 15), ("15:39", 1 + 15)])
+def test_a_run_may_live_until_a_quarter_of_an_hour_after_the_close(now: str, minutes: int) -> None:
+    assert max_runtime(at(now), CALENDAR.session(FRIDAY)) == timedelta(minutes=minutes)
 
 
 SEALED = {FRIDAY: CALENDAR.session(FRIDAY)}

@@ -4,11 +4,13 @@ When to do what is a pure function, tested by the minute in tests/assets/test_de
 """
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +73,19 @@ def requested(result: Tick) -> dg.RunRequest:
 
 
 def put_run(
-    instance: dg.DagsterInstance, status: dg.DagsterRunStatus, job: str = SESSION_JOB, attempt: int = 1, day: date = DAY
+    instance: dg.DagsterInstance,
+    status: dg.DagsterRunStatus,
+    job: str = SESSION_JOB,
+    attempt: int = 1,
+    day: date = DAY,
+    asked_ago: float = 0,
 ) -> str:
     tags = {"dagster/partition": day.isoformat(), "g6/attempt": str(attempt)}
     # Only a run with the address of its code may be queued, and Dagster has no public name for one.
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("g6"), "__repository__"), job)
-    return instance.add_run(dg.DagsterRun(job_name=job, status=status, tags=tags, remote_job_origin=origin)).run_id
+    run = dg.DagsterRun(job_name=job, status=status, tags=tags, remote_job_origin=origin)
+    asked_at = SystemTime().now().astimezone(UTC) - timedelta(seconds=asked_ago)
+    return instance.run_storage.add_historical_run(run, asked_at).run_id
 
 
 def beat_of(root: DataRoot, run_id: str, process: int, age: float, attempt: int = 1) -> None:
@@ -104,11 +113,15 @@ def worker() -> Iterator[subprocess.Popen[bytes]]:
 def test_a_due_session_is_asked_for_once_with_its_day_and_attempt(standing, instance) -> None:
     run = requested(tick(market_hours, standing(at(DAY, "09:06")), instance))
     assert (run.partition_key, run.run_key) == ("2026-10-01", "session:2026-10-01:1")
-    assert run.tags == {"g6/session": "2026-10-01", "g6/attempt": "1"} | partition_tags(run)
+    assert {name: value for name, value in run.tags.items() if name.startswith("g6/")} == {
+        "g6/session": "2026-10-01",
+        "g6/attempt": "1",
+    }
 
 
-def partition_tags(run: dg.RunRequest) -> dict[str, str]:
-    return {name: value for name, value in run.tags.items() if name.startswith("dagster/")}
+def test_dagster_itself_ends_a_run_that_outlives_its_session(standing, instance) -> None:
+    run = requested(tick(market_hours, standing(at(DAY, "15:30")), instance))
+    assert 600 + 900 - 30 < int(run.tags["dagster/max_runtime"]) <= 600 + 900
 
 
 @pytest.mark.parametrize(
@@ -216,8 +229,48 @@ def test_a_heartbeat_that_cannot_be_read_counts_as_missing(standing, instance, c
     root = standing(at(DAY, "10:00"))
     root.heartbeat_file.write_text(content)
     assert requested(tick(market_hours, root, instance)).tags["g6/attempt"] == "1"
-    put_run(instance, dg.DagsterRunStatus.STARTED)
+
+
+@pytest.mark.parametrize("content", ["", '{"pid": 17', '{"pid": "x"}'])
+def test_a_fresh_heartbeat_that_cannot_be_read_kills_nobody_and_an_old_one_is_no_sign_of_life(
+    standing, instance, content
+) -> None:
+    root = standing(at(DAY, "10:00"))
+    silent = put_run(instance, dg.DagsterRunStatus.STARTED, asked_ago=120)
+    root.heartbeat_file.write_text(content)
+    assert "cannot be read; a session that lives writes the next within 5 s" in skipped(
+        tick(market_hours, root, instance)
+    )
+    old = SystemTime().now().timestamp() - 21
+    os.utime(root.heartbeat_file, (old, old))
+    assert requested(tick(market_hours, root, instance)).tags["g6/attempt"] == "2"
+    given_up = instance.get_run_by_id(silent)
+    assert given_up is not None
+    assert given_up.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_without_any_heartbeat_is_given_up_after_the_time_of_a_start(standing, instance) -> None:
+    root = standing(at(DAY, "10:00"))
+    first = put_run(instance, dg.DagsterRunStatus.STARTED, asked_ago=80)
     assert "is starting" in skipped(tick(market_hours, root, instance))
+    instance.delete_run(first)
+    put_run(instance, dg.DagsterRunStatus.STARTED, asked_ago=100)
+    assert requested(tick(market_hours, root, instance)).tags["g6/attempt"] == "2"
+
+
+@pytest.mark.parametrize("free", [99, 101])
+def test_a_session_starts_only_where_there_is_room_for_it(standing, instance, monkeypatch, free) -> None:
+    root = standing(at(DAY, "10:00"))
+    put_run(instance, dg.DagsterRunStatus.FAILURE)
+    usage = shutil.disk_usage(root.path)._replace(free=free * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    result = tick(market_hours, root, instance)
+    if free > 100:
+        assert requested(result).tags["g6/attempt"] == "2"
+    else:
+        assert f"has {free} MB free, a session starts from 100 MB: make room, and it goes on by itself" in skipped(
+            result
+        )
 
 
 def test_a_cancelled_session_stays_cancelled(standing, instance) -> None:
