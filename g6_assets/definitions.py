@@ -27,6 +27,7 @@ from g6_resources.resources import (
     KiteResource,
     LakeResource,
     MarketResource,
+    RedisResource,
     SessionFilesResource,
     load_calendar,
 )
@@ -116,7 +117,7 @@ def first_partition(settings: Settings, root: DataRoot) -> date:
 def build_resources(settings: Settings, root: DataRoot) -> dict[str, Any]:
     """Return the resources of a world by key."""
     folder = str(root.path)
-    kite, influx = settings.kite, settings.storage.influx
+    kite, influx, redis = settings.kite, settings.storage.influx, settings.storage.redis
     return {
         "market": MarketResource(data_root=folder, config_file=str(settings.file)),
         "clock": ClockResource(data_root=folder),
@@ -134,7 +135,15 @@ def build_resources(settings: Settings, root: DataRoot) -> dict[str, Any]:
         "files": SessionFilesResource(data_root=folder),
         "duckdb": DuckDBResource(data_root=folder),
         "csv": CsvResource(base=str(settings.csv_base(root)), enabled=settings.storage.csv.enabled),
-        "influx": InfluxResource(enabled=influx.enabled, url=influx.url, org=influx.org, bucket=influx.bucket),
+        "influx": InfluxResource(
+            data_root=folder,
+            enabled=influx.enabled,
+            url=influx.url,
+            org=influx.org,
+            bucket=influx.bucket,
+            spool_mb=influx.spool_mb,
+        ),
+        "redis": RedisResource(data_root=folder, enabled=redis.enabled, url=redis.url, ttl_seconds=redis.ttl_seconds),
     }
 
 

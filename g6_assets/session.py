@@ -26,6 +26,7 @@ from g6_resources.resources import (
     KiteResource,
     LakeResource,
     MarketResource,
+    RedisResource,
     SessionFilesResource,
 )
 
@@ -125,6 +126,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         files: SessionFilesResource,
         csv: CsvResource,
         influx: InfluxResource,
+        redis: RedisResource,
         duckdb: DuckDBResource,
     ) -> dg.MaterializeResult:
         now = clock.clock()

@@ -1,37 +1,36 @@
-"""InfluxDB as a sink: every snapshot in one gzipped request of line protocol over the v2 write API.
+"""InfluxDB: the server as its v2 API sees it, and the sink that hands each snapshot over to it.
 
-Measurements `option_chain`, `offset_series` and `overview`; a point is identified by its tags and the due time, so
-writing a snapshot twice changes nothing. Spooling and proof of delivery live elsewhere: this sink may fail alone.
+The sink writes a snapshot's points into its spool and returns; a thread takes them to the server. So a server that is
+slow, away or refusing costs the session nothing. What the points are is in `influx_points`, the proof that they arrived
+in `influx_proof`.
 """
 
+import gzip
+import logging
 import os
-from collections.abc import Iterator
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import pandas as pd
-
-from g6_market.schema import OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, Kind, Table
-from g6_resources.arrow import ArrowArray, pa, pc
+from g6_resources.courier import Courier, Refused
+from g6_resources.influx_points import CHAIN, INDEX, SERIES, lines
 from g6_resources.seams import SinkError, Snapshot
-from g6_resources.text_columns import text_columns
+from g6_resources.spool import Spool
 
 if TYPE_CHECKING:
     from influxdb_client.client.influxdb_client import InfluxDBClient
 
-_TAGS = {
-    OPTION_CHAIN.name: ("underlying", "expiry", "strike", "option_type"),
-    OFFSET_SERIES.name: ("underlying", "expiry_tag", "strike_offset"),
-    OVERVIEW.name: ("underlying",),
-}
-_INTEGERS = (Kind.INT16, Kind.INT32, Kind.INT64)
-_FIELDS = (*_INTEGERS, Kind.FLOAT32, Kind.FLOAT64, Kind.BOOL)
-_IST_OFFSET = timedelta(hours=5, minutes=30)
+POINTS_PER_REQUEST = 5_000
+FLUSH_SECONDS = 10.0
+_LEVEL = 1  # of gzip: lines of protocol shrink to an eighth already
+# Malformed or too large: no try at another time changes that. A wrong token or bucket (401, 403, 404) is mended by an
+# operator, and an overloaded server (429, 5xx) by itself.
+_NEVER = frozenset({400, 413, 422})
+
+logger = logging.getLogger(__name__)
 
 
-class InfluxSink:
-    """One bucket of an InfluxDB 2 server (or of one that takes its writes); implements `SnapshotSink`.
+class InfluxServer:
+    """One bucket of an InfluxDB 2 server (or of one that takes its writes) over one pooled connection.
 
     Parameters
     ----------
@@ -43,65 +42,66 @@ class InfluxSink:
         Of one request.
     """
 
-    def __init__(self, url: str, token: str, org: str, bucket: str, timeout_seconds: float = 2.0) -> None:
-        self._url = url
+    def __init__(self, url: str, token: str, org: str, bucket: str, timeout_seconds: float = 10.0) -> None:
+        self.url = url
+        self.bucket = bucket
         self._token = token
         self._org = org
-        self._bucket = bucket
         self._timeout_seconds = timeout_seconds
         self._connected: InfluxDBClient | None = None
 
     @classmethod
     def from_environment(cls, url: str, org: str, bucket: str) -> Self:
-        """Return the sink with the token of the environment variable INFLUX_TOKEN."""
+        """Return the server with the token of the environment variable INFLUX_TOKEN."""
         return cls(url, os.environ.get("INFLUX_TOKEN", ""), org, bucket)
 
-    @property
-    def name(self) -> str:
-        """Short name for logs and metadata."""
-        return "influx"
-
-    def publish(self, snapshot: Snapshot) -> None:
-        """Write a snapshot's points in one request.
+    def write(self, points: Sequence[str]) -> None:
+        """Write lines of protocol with timestamps in seconds, in requests of at most 5,000 points.
 
         Raises
         ------
         SinkError
-            The server does not answer in time or refuses; nothing is known to be written then.
+            The server does not answer in time, or refuses.
         """
-        frames = (
-            (snapshot.option_chain, OPTION_CHAIN),
-            (snapshot.offset_series, OFFSET_SERIES),
-            (snapshot.overview, OVERVIEW),
-        )
-        self.write("\n".join(line for frame, table in frames for line in lines(frame, table)))
+        for start in range(0, len(points), POINTS_PER_REQUEST):
+            self.send(request_of(points[start : start + POINTS_PER_REQUEST]))
 
-    def write(self, points: str) -> None:
-        """Write line protocol with timestamps in seconds; nothing happens if there is none.
+    def send(self, body: bytes) -> None:
+        """Send one request made by `request_of`.
 
         Raises
         ------
+        Refused
+            The server will never take it.
         SinkError
-            The server does not answer in time or refuses.
+            The server does not answer in time, or refuses for now.
         """
-        if not points:
-            return
-        from influxdb_client.client.write_api import SYNCHRONOUS  # 0.5 s to import, off by default
-        from influxdb_client.rest import ApiException
+        from influxdb_client.rest import ApiException  # the client takes 0.5 s to import, and is off by default
+        from influxdb_client.service.write_service import WriteService
         from urllib3.exceptions import HTTPError
 
         try:
-            self._client().write_api(write_options=SYNCHRONOUS).write(
-                bucket=self._bucket, record=points.encode(), write_precision=cast("Any", "s")
+            WriteService(self.client.api_client).post_write(  # pyright: ignore[reportUnknownMemberType]
+                org=self._org,
+                bucket=self.bucket,
+                body=body,
+                precision="s",
+                content_encoding="gzip",
+                content_type="text/plain; charset=utf-8",
             )
         except ApiException as error:
-            raise SinkError(f"influx: {self._url} refused the points of a snapshot: {_reason(error)}") from None
+            kind = Refused if error.status in _NEVER else SinkError
+            raise kind(f"influx: {self.url} refused points: {_reason(error)}") from None
         except (HTTPError, OSError) as error:
-            raise SinkError(f"influx: {self._url} did not answer ({type(error).__name__}); is it running?") from None
+            raise SinkError(f"influx: {self.url} did not answer ({type(error).__name__}); is it running?") from None
 
     def ping(self) -> bool:
         """Whether the server answers."""
-        return bool(self._client().ping())
+        return bool(self.client.ping())
+
+    def version(self) -> str:
+        """Return the version of an InfluxDB, "unknown" of another server that takes its writes."""
+        return str(self.client.version())
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -109,55 +109,77 @@ class InfluxSink:
             self._connected.close()
             self._connected = None
 
-    def __repr__(self) -> str:
-        return f"InfluxSink({self._url!r}, org={self._org!r}, bucket={self._bucket!r})"
-
-    def _client(self) -> "InfluxDBClient":
+    @property
+    def client(self) -> "InfluxDBClient":
+        """The client, connected at first use."""
         if self._connected is None:
             from influxdb_client.client.influxdb_client import InfluxDBClient
 
             self._connected = InfluxDBClient(
-                url=self._url,
-                token=self._token,
-                org=self._org,
-                timeout=int(self._timeout_seconds * 1000),
-                enable_gzip=True,
+                url=self.url, token=self._token, org=self._org, timeout=int(self._timeout_seconds * 1000)
             )
         return self._connected
 
+    def __repr__(self) -> str:
+        return f"InfluxServer({self.url!r}, org={self._org!r}, bucket={self.bucket!r})"
 
-def lines(frame: pd.DataFrame, table: Table) -> Iterator[str]:
-    """Yield one line of protocol per row of option_chain, offset_series or overview.
 
-    Numbers and booleans are fields, nulls are left out; a row without any field has no line. Timestamps are the due
-    time in whole seconds since 1970 UTC.
+class InfluxSink:
+    """Hands every snapshot over to a server through a spool on disk; implements `SnapshotSink`.
+
+    Parameters
+    ----------
+    world
+        Folder name of the world, empty for the live one.
     """
-    if frame.empty:
-        return
-    columns = text_columns(frame, table)
-    tags = _TAGS[table.name]
-    key = pc.binary_join_element_wise(table.name, *(_named(tag, columns[tag]) for tag in tags), ",")
-    fields = [
-        _named(column.name, _typed(columns[column.name], column.kind))
-        for column in table.columns
-        if column.kind in _FIELDS and column.name not in tags
-    ]
-    values = pc.binary_join_element_wise(*fields, ",", null_handling="skip")
-    stamps = frame["snapshot_at"].to_numpy() - np.timedelta64(_IST_OFFSET)
-    seconds = pa.array(stamps.astype("datetime64[s]").astype(np.int64)).cast(pa.string())
-    for line, fields_text in zip(
-        pc.binary_join_element_wise(key, values, seconds, " ").to_pylist(), values.to_pylist(), strict=True
-    ):
-        if fields_text:
-            yield line
+
+    def __init__(self, server: InfluxServer, spool: Spool, world: str = "") -> None:
+        self._server = server
+        self._world = world
+        self._spool = spool
+        self._courier = Courier(self.name, spool, server.send)
+
+    @property
+    def name(self) -> str:
+        """Short name for logs and metadata."""
+        return "influx"
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Put a snapshot's points on the disk, for the server to get them as soon as it takes them.
+
+        Raises
+        ------
+        SinkError
+            The spool cannot be written.
+        """
+        name = Spool.name_of(snapshot.due)
+        points = [
+            *lines(snapshot.option_chain, CHAIN, self._world),
+            *lines(snapshot.offset_series, SERIES, self._world),
+            *lines(snapshot.overview, INDEX, self._world),
+        ]
+        try:
+            dropped = self._spool.put(name, request_of(points))
+        except OSError as error:
+            raise SinkError(f"influx: {name} cannot be spooled ({error}); `influx_delivery` makes up for it") from error
+        if dropped:
+            logger.warning("sink influx: the spool is full, %d oldest snapshots dropped for %s", dropped, name)
+        self._courier.wake()
+
+    def close(self) -> None:
+        """Deliver what can be delivered in ten seconds; the rest stays in the spool for the next session."""
+        left = self._courier.close(FLUSH_SECONDS)
+        if left:
+            logger.warning("sink influx: %d snapshots wait in the spool; the next session goes on with them", left)
+        self._server.close()
+
+    def __repr__(self) -> str:
+        return f"InfluxSink({self._server!r})"
 
 
-def _named(name: str, values: ArrowArray) -> ArrowArray:
-    return pc.binary_join_element_wise(f"{name}=", values, "")
-
-
-def _typed(values: ArrowArray, kind: Kind) -> ArrowArray:
-    return pc.binary_join_element_wise(values, "i", "") if kind in _INTEGERS else values
+def request_of(points: Sequence[str]) -> bytes:
+    """Return the body of one request: lines of protocol, gzipped. A snapshot of all six indices is one."""
+    return gzip.compress("\n".join(points).encode(), _LEVEL)
 
 
 def _reason(error: Any) -> str:

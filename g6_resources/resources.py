@@ -14,12 +14,14 @@ from g6_market.day import Conventions
 from g6_resources.clock import MarketClock, SystemTime, clock_from
 from g6_resources.csv_files import CsvSink
 from g6_resources.heartbeat import HeartbeatFile
-from g6_resources.influx import InfluxSink
+from g6_resources.hot_cache import HotCache
+from g6_resources.influx import InfluxServer, InfluxSink
 from g6_resources.kite.client import KiteSource
 from g6_resources.lake import Lake, LocalStore
 from g6_resources.lock import SessionLock
 from g6_resources.seams import SnapshotSink
 from g6_resources.settings import Settings, load_settings
+from g6_resources.spool import Spool, spool_folder
 from g6_resources.warehouse import Warehouse
 from g6_resources.world import DataRoot, open_root
 from g6_resources.world_state import read_simulator
@@ -144,16 +146,49 @@ class CsvResource(dg.ConfigurableResource):
 
 
 class InfluxResource(dg.ConfigurableResource):
-    """InfluxDB over the v2 write API; the token is read from INFLUX_TOKEN at use."""
+    """InfluxDB over the v2 write API, through a spool on disk; the token is read from INFLUX_TOKEN at use."""
 
+    data_root: str = Field(description=_ROOT)
     enabled: bool = Field(default=False, description="Whether snapshots are written")
     url: str = Field(default="http://127.0.0.1:8086", description="Server address")
     org: str = Field(default="g6", description="Organisation")
     bucket: str = Field(default="g6_data", description="Bucket")
+    spool_mb: int = Field(default=256, description="Most megabytes that wait on the disk while it is away")
 
     def sinks(self) -> list[SnapshotSink]:
         """Return the sink, or none when disabled."""
-        return [InfluxSink.from_environment(self.url, self.org, self.bucket)] if self.enabled else []
+        return [InfluxSink(self.server(), self.spool(), self.world())] if self.enabled else []
+
+    def server(self) -> InfluxServer:
+        """Return the server."""
+        return InfluxServer.from_environment(self.url, self.org, self.bucket)
+
+    def spool(self) -> Spool:
+        """Return where snapshots wait for it."""
+        folder = spool_folder(open_root(Path(self.data_root)).state, "influx")
+        return Spool(folder, self.spool_mb * 1_000_000)
+
+    def world(self) -> str:
+        """Return the tag by which another world's points are told from the live one's, which have none."""
+        world = open_root(Path(self.data_root)).world
+        return "" if world.kind == "live" else world.folder
+
+
+class RedisResource(dg.ConfigurableResource):
+    """The latest chains and overviews in Redis; the password is read from REDIS_PASSWORD at use."""
+
+    data_root: str = Field(description=_ROOT)
+    enabled: bool = Field(default=False, description="Whether snapshots are written")
+    url: str = Field(default="redis://127.0.0.1:6379/0", description="Server address")
+    ttl_seconds: int = Field(default=600, description="Seconds after which a value is no longer the latest")
+
+    def sinks(self) -> list[SnapshotSink]:
+        """Return the cache as a sink, or none when disabled."""
+        return [self.cache()] if self.enabled else []
+
+    def cache(self) -> HotCache:
+        """Return the cache, to read from too."""
+        return HotCache.from_environment(self.url, open_root(Path(self.data_root)).world.folder, self.ttl_seconds)
 
 
 def load_calendar(settings: Settings) -> TradingCalendar:

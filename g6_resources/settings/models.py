@@ -80,10 +80,24 @@ def _safe_address(url: str) -> str:
     return url
 
 
+def _redis_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"is no Redis address ({error}). Write it like redis://127.0.0.1:6379/0") from error
+    if parts.scheme not in ("redis", "rediss") or not host:
+        raise ValueError("is no Redis address. Write it like redis://127.0.0.1:6379/0")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("carries a user or password. Set the environment variable REDIS_PASSWORD instead")
+    return url
+
+
 Folder = Annotated[str, AfterValidator(_stays_inside)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SafeAddress = Annotated[str, AfterValidator(_safe_address)]
 OverviewColumn = Annotated[str, AfterValidator(_overview_number)]
+RedisAddress = Annotated[str, AfterValidator(_redis_address)]
 IndexName = Annotated[str, AfterValidator(_known_index)]
 Tags = Annotated[tuple[str, ...], AfterValidator(_known_tags)]
 
@@ -163,6 +177,24 @@ class InfluxSettings(Part):
     )
     org: str = Field(default="g6", min_length=1, description="Organisation: a name")
     bucket: str = Field(default="g6_data", min_length=1, description="Bucket: a name")
+    spool_mb: int = Field(
+        default=256,
+        ge=1,
+        le=100_000,
+        description="Most megabytes that wait on the disk while it is away (a day is some 50): 1 to 100000",
+    )
+
+
+class RedisSettings(Part):
+    """Redis, for the latest chains and overviews; its password comes from REDIS_PASSWORD."""
+
+    enabled: bool = Field(default=False, description="Whether to write to it: true or false")
+    url: RedisAddress = Field(
+        default="redis://127.0.0.1:6379/0", description="Its address: redis or rediss, without credentials"
+    )
+    ttl_seconds: int = Field(
+        default=600, ge=10, le=604_800, description="Seconds after which a value is no longer the latest: 10 to 604800"
+    )
 
 
 class StorageSettings(Part):
@@ -170,6 +202,7 @@ class StorageSettings(Part):
 
     csv: CsvSettings = CsvSettings()
     influx: InfluxSettings = InfluxSettings()
+    redis: RedisSettings = RedisSettings()
 
 
 class KiteLimits(Part):

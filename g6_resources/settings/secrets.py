@@ -6,7 +6,7 @@ from typing import Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-_SECRET_KEY = re.compile(r"(?:.*_)?(?:api_?key|secret|token|password|passwd)", re.IGNORECASE)
+SECRET_KEY = re.compile(r"(?:.*_)?(?:api_?key|secret|token|password|passwd)", re.IGNORECASE)
 
 
 class Secrets(BaseModel):
@@ -18,6 +18,8 @@ class Secrets(BaseModel):
         KITE_API_KEY and KITE_API_SECRET: the app registered with Kite Connect.
     influx_token
         INFLUX_TOKEN.
+    redis_password
+        REDIS_PASSWORD.
     g6_alert_urls
         G6_ALERT_URLS: where alerts are sent, with the passwords and tokens that such addresses hold.
     """
@@ -27,6 +29,7 @@ class Secrets(BaseModel):
     kite_api_key: SecretStr | None = None
     kite_api_secret: SecretStr | None = None
     influx_token: SecretStr | None = None
+    redis_password: SecretStr | None = None
     g6_alert_urls: SecretStr | None = None
 
     @classmethod
@@ -52,7 +55,7 @@ def _walk(holder: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
             for place, item in enumerate(cast(list[Any], value)):
                 if isinstance(item, dict):
                     yield from _walk(cast(dict[str, Any], item), f"{here}.{place}")
-        elif isinstance(value, str) and value.strip() and _SECRET_KEY.fullmatch(key):
+        elif isinstance(value, str) and value.strip() and SECRET_KEY.fullmatch(key):
             yield here, holder, key
 
 
@@ -60,6 +63,8 @@ def _remedy(path: str) -> str:
     lowered = path.lower()
     if "influx" in lowered:
         return "Set the environment variable INFLUX_TOKEN (see config/environment.template)"
+    if "redis" in lowered:
+        return "Set the environment variable REDIS_PASSWORD (see config/environment.template)"
     if lowered.endswith(("access_token", "request_token")):
         return "Run `g6 login`, which keeps the session token in a file of its own"
     if lowered.endswith(("api_key", "apikey")):

@@ -69,7 +69,14 @@ def test_the_schema_offers_editors_the_indices_and_the_labels():
 def test_the_environment_template_names_every_variable_and_no_value(project: Path):
     lines = (project / "config" / "environment.template").read_text().splitlines()
     assigned = [line for line in lines if line and not line.startswith("#")]
-    assert assigned == ["KITE_API_KEY=", "KITE_API_SECRET=", "INFLUX_TOKEN=", "G6_CSV_BASE_DIR=", "G6_CONFIG="]
+    assert assigned == [
+        "KITE_API_KEY=",
+        "KITE_API_SECRET=",
+        "INFLUX_TOKEN=",
+        "REDIS_PASSWORD=",
+        "G6_CSV_BASE_DIR=",
+        "G6_CONFIG=",
+    ]
 
 
 # ---- where things are
