@@ -62,13 +62,13 @@ class CaptureSession:
     events: SessionEvents
     run_id: str
     system: SystemTime = field(default_factory=SystemTime)
+    interrupts: Interrupts = field(default_factory=Interrupts)
     _state_name: str = field(default="starting", init=False)
     _state_detail: str = field(default="", init=False)
     _beaten: float | None = field(default=None, init=False)
     _swept: bool = field(default=False, init=False)
     _seen: datetime | None = field(default=None, init=False)
     _refusals: int = field(default=0, init=False)
-    _interrupts: Interrupts = field(default_factory=Interrupts, init=False)
 
     def run(self) -> SessionReport:
         """Capture what is still due of the day and return the counts.
@@ -182,7 +182,7 @@ class CaptureSession:
             source=self.source,
             lake=self.lake,
             fence=self.fence,
-            interrupts=self._interrupts,
+            interrupts=self.interrupts,
         )
         for taken in complete(taker, self.lake, self.state_file, self._interrupted(dues)):
             if taken.snapshot is not None:
@@ -208,7 +208,7 @@ class CaptureSession:
                 continue
             require_room(self.state_file.parent)
             full = first or last or self._on_full_chain_beat(due)
-            with self._interrupts.held_back():
+            with self.interrupts.held_back():
                 taken = taker.take(due, state, full=full, deadline=deadline)
                 self.beat()
                 self._keep(taken, state, taker.day, report)
@@ -229,7 +229,7 @@ class CaptureSession:
         self.events.taken(taken)
 
     def _miss(self, taker: SnapshotTaker, due: datetime, state: SessionState) -> None:
-        with self._interrupts.held_back():
+        with self.interrupts.held_back():
             taken = taker.miss(due, state, "late")
         if self._state_name != "late":
             behind = (self.clock.now() - due).total_seconds()
