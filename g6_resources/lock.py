@@ -5,6 +5,7 @@ outlives its process; whether the owner is alive is a question for `heartbeat`.
 """
 
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Generator
@@ -16,6 +17,9 @@ from typing import Any, Self
 
 from g6_resources.clock import SystemTime
 from g6_resources.files import read_json, write_json
+
+
+logger = logging.getLogger(__name__)
 
 
 class FencedOut(Exception):
@@ -209,5 +213,12 @@ class Fence:
             )
 
     def release(self) -> None:
-        """Give the session back; nothing happens if somebody else has it by now."""
-        self.lock.give_back(self.owner)
+        """Give the session back; nothing happens if somebody else has it by now, or the disk takes no writing.
+
+        Then the next attempt takes the session over as it does after a kill; why the disk takes nothing was said by
+        whoever stopped because of it.
+        """
+        try:
+            self.lock.give_back(self.owner)
+        except OSError as error:
+            logger.warning("the session lock could not be released: %s", error)

@@ -190,3 +190,24 @@ def test_a_sweep_that_fails_before_the_open_is_made_up_for_later(desk):
     assert reference["received_at"].min() > wall("09:20")
     assert reference["opening_oi"].isna().all()
     assert len(world.told.swept) == 1
+
+
+def test_refusals_that_do_not_end_are_told_to_come_from_another_client_of_the_key(desk):
+    world = desk("14:57")
+    world.control.faults([fault("rate_limit", "15:05", "15:22", match="/quote")])
+    world.launch().run()
+    rows = world.snapshots().set_index("snapshot_at")
+    refused = dues("15:05", "15:20")
+    assert set(rows.loc[refused, "cause"]) == {"rate limited"}
+    assert (rows.drop(refused)["outcome"] == "stored").all()
+    told = [(state, detail) for state, detail in world.told.states if state in ("rate limited", "capturing")]
+    assert [state for state, _ in told] == ["capturing", "rate limited", "capturing"]
+    assert told[1][1].startswith("3 snapshots in a row were refused although the limits of kite.limits were kept")
+    assert "another program or machine uses this API key" in told[1][1]
+
+
+def test_a_single_refusal_is_no_news(desk):
+    world = desk("15:17")
+    world.control.faults([fault("rate_limit", "15:25", "15:28", match="/quote")])
+    world.launch().run()
+    assert "rate limited" not in {state for state, _ in world.told.states}

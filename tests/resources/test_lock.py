@@ -135,3 +135,14 @@ def test_who_owns_it_says_since_when(lock: SessionLock):
     owner = lock.acquire(DAY, 1, "run-1").owner
     assert abs(SystemTime().now() - owner.since) < timedelta(minutes=1)
     assert f"{owner.since:%Y-%m-%d %H:%M:%S}" in str(owner)
+
+
+def test_a_release_that_the_disk_does_not_take_hides_no_other_error_and_the_next_attempt_takes_over(
+    lock: SessionLock, caplog: pytest.LogCaptureFixture
+):
+    fence = lock.acquire(DAY, 1, "run-1")
+    away = lock.path.parent.rename(lock.path.parent.with_name("unmounted"))
+    fence.release()
+    assert "the session lock could not be released" in caplog.text
+    away.rename(lock.path.parent)
+    lock.acquire(DAY, 2, "run-2").check()
