@@ -1,20 +1,31 @@
 """`g6.connect()`: the analyst's door. A read-only DuckDB connection that is never outdated and knows our settings.
 
-It needs duckdb and pandas only; the views come from `g6_resources.warehouse`, which is imported when they must be made
-again because the data folder has moved.
+It needs duckdb and pandas only; the questions it answers are in `g6.analyst`. The views come from
+`g6_resources.warehouse`, which is imported when they must be made again because the data folder has moved.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 import duckdb
-import pandas as pd
+
+from g6.analyst.frames import FrameKind, Params, fetcher
+from g6.analyst.instants import AtAnInstant
+from g6.analyst.series import ThroughTime
+from g6.analyst.store import InTheStore
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
     from g6_resources.world import DataRoot
+
+F = TypeVar("F")
+_Result = TypeVar("_Result")
 
 # Not kept in a database file. Without the first, DuckDB 2.0 plans a nested loop for an as-of join over views: minutes
 # instead of 0.3 s. The second makes TIMESTAMPTZ arithmetic speak IST, the third keeps what a script prints clean.
@@ -30,8 +41,8 @@ class ConnectError(Exception):
     """There is nothing to connect to."""
 
 
-class G6Connection:
-    """Views and macros of one data root, read-only.
+class G6Connection(AtAnInstant[F], ThroughTime[F], InTheStore[F], Generic[F]):
+    """Views and macros of one data root, read-only, and the analyst's questions as methods.
 
     A query that finds its files gone, because a day was sealed meanwhile, is asked again on the new views. Temporary
     tables and views of your own may be made; they live as long as the connection.
@@ -40,10 +51,13 @@ class G6Connection:
     ----------
     root
         The data root.
+    as_
+        What answers come as: "pandas", "arrow" or "polars".
     """
 
-    def __init__(self, root: "DataRoot") -> None:
+    def __init__(self, root: "DataRoot", as_: FrameKind = "pandas") -> None:
         self._root = root
+        self._fetch = fetcher(as_)
         self._private: tempfile.TemporaryDirectory[str] | None = None
         self._connection = duckdb.connect()
         for setting in _SETTINGS:
@@ -51,7 +65,7 @@ class G6Connection:
         self._generation = -1
         self._attach()
 
-    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pd.DataFrame:
+    def sql(self, query: str, params: Params = None) -> F:
         """Run a query and return its rows.
 
         Parameters
@@ -66,26 +80,18 @@ class G6Connection:
         duckdb.Error
             The query is wrong, or reads a file that is gone and was not replaced.
         """
-        for _ in range(_ATTEMPTS):
-            try:
-                return self._connection.execute(query, params).df()
-            except duckdb.IOException:
-                if not self._refreshed():
-                    raise
-        return self._connection.execute(query, params).df()
+        return self._again(lambda: self._fetch(self._connection, query, params))
 
-    def execute(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+    def rows(self, query: str, params: Params = None) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows as tuples."""
+        return self._again(lambda: self._connection.execute(query, params).fetchall())
+
+    def execute(self, query: str, params: Params = None) -> duckdb.DuckDBPyConnection:
         """Run a query on the DuckDB connection and return that, for its own ways of fetching.
 
         Only starting the query is repeated on newer views; an error while its rows are fetched reaches the caller.
         """
-        for _ in range(_ATTEMPTS):
-            try:
-                return self._connection.execute(query, params)
-            except duckdb.IOException:
-                if not self._refreshed():
-                    raise
-        return self._connection.execute(query, params)
+        return self._again(lambda: self._connection.execute(query, params))
 
     @property
     def root(self) -> Path:
@@ -113,6 +119,15 @@ class G6Connection:
 
     def __repr__(self) -> str:
         return f"G6Connection({str(self._root.path)!r}, generation {self._generation})"
+
+    def _again(self, ask: Callable[[], _Result]) -> _Result:
+        for _ in range(_ATTEMPTS):
+            try:
+                return ask()
+            except duckdb.IOException:
+                if not self._refreshed():
+                    raise
+        return ask()
 
     def _refreshed(self) -> bool:
         before = self._generation
@@ -162,7 +177,21 @@ class G6Connection:
         self._attach_file(file)
 
 
-def connect(root: Path | str | None = None, world: str | None = None) -> G6Connection:
+@overload
+def connect(
+    root: Path | str | None = None, world: str | None = None, *, as_: Literal["pandas"] = "pandas"
+) -> "G6Connection[pd.DataFrame]": ...
+@overload
+def connect(
+    root: Path | str | None = None, world: str | None = None, *, as_: Literal["arrow"]
+) -> "G6Connection[pa.Table]": ...
+@overload
+def connect(
+    root: Path | str | None = None, world: str | None = None, *, as_: Literal["polars"]
+) -> "G6Connection[pl.DataFrame]": ...
+def connect(
+    root: Path | str | None = None, world: str | None = None, *, as_: FrameKind = "pandas"
+) -> G6Connection[Any]:
     """Open the views of a data root.
 
     Parameters
@@ -171,11 +200,13 @@ def connect(root: Path | str | None = None, world: str | None = None) -> G6Conne
         Folder of the data root, wherever it was moved to. By default the one the settings name.
     world
         Which world of the settings' data folder: "live", "sim:42", ... By default the live one, else the newest made.
+    as_
+        What answers come as: "pandas", "arrow" or, if it is installed, "polars".
 
     Returns
     -------
     G6Connection
-        Its `.sql(query)` returns a DataFrame.
+        Its questions, such as `.chain("NIFTY")`, and its `.sql(query)` return a table of that kind.
 
     Raises
     ------
@@ -183,16 +214,18 @@ def connect(root: Path | str | None = None, world: str | None = None) -> G6Conne
         There is no such data root.
     ConnectError
         It has no views, and they cannot be made.
+    ValueError
+        Both root and world are given, or `as_` is no kind of table.
     """
     from g6_resources.world import find_root, open_root
 
     if root is not None and world is not None:
         raise ValueError(f"g6.connect: give root ({root}) or world ({world}), not both")
     if root is not None:
-        return G6Connection(open_root(Path(root)))
+        return G6Connection(open_root(Path(root)), as_)
     from g6_resources.settings import load_settings
 
-    return G6Connection(find_root(load_settings().data_path, world))
+    return G6Connection(find_root(load_settings().data_path, world), as_)
 
 
 def _is_here(recorded: Path, root: Path) -> bool:

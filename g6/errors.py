@@ -18,6 +18,7 @@ def message_of(error: Exception) -> str | None:
     # Here, since together these modules take seconds to import, and most commands never fail.
     import duckdb
 
+    from g6.analyst.words import QuestionError
     from g6.connection import ConnectError
     from g6_market.calendar import CalendarError
     from g6_market.expiries import ExpiryError
@@ -48,6 +49,7 @@ def message_of(error: Exception) -> str | None:
         FencedOut,
         LakeError,
         LockUnreadable,
+        QuestionError,
         RecordingError,
         SettingsError,
         SimServerError,
