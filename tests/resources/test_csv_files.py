@@ -2,8 +2,6 @@
 
 import csv
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -159,35 +157,3 @@ def test_a_snapshot_without_rows_writes_nothing(tmp_path: Path) -> None:
     fields = {name: getattr(empty, name) for name in Snapshot.__dataclass_fields__}
     CsvSink(tmp_path).publish(Snapshot(**{**fields, **nothing}))
     assert content(tmp_path) == {}
-
-
-_TAIL = """
-import sys
-from pathlib import Path
-file, last = Path(sys.argv[1]), sys.argv[2].encode()
-print("reading", flush=True)
-torn = reads = 0
-while True:
-    data = file.read_bytes()
-    reads += 1
-    commas = {line.count(b",") for line in data.splitlines()}
-    torn += not data.endswith(b"\\n") or len(commas) != 1
-    if last in data:
-        break
-print(reads, torn)
-"""
-
-
-def test_a_reader_of_a_growing_file_never_sees_a_torn_line(project: Path, tmp_path: Path) -> None:
-    sink = CsvSink(tmp_path)
-    sink.publish(snapshot(FRIDAY, 0))
-    file = tmp_path / "options" / "NIFTY" / "this_week" / "ATM" / "2026-11-20.csv"
-    command = [sys.executable, "-c", _TAIL, str(file), "2026-11-20 09:59:00"]
-    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) as reader:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "reading\n"
-        for number in range(1, 44):
-            sink.publish(snapshot(FRIDAY, number))
-        reads, torn = reader.communicate(timeout=60)[0].split()
-    assert int(reads) > 3
-    assert torn == "0"
