@@ -76,11 +76,13 @@ def run_job(
     import dagster as dg
 
     from g6_assets.definitions import build_defs
+    from g6_resources.logs import logging_to_terminal
 
     # The pool would answer an interrupt with a traceback, and then pass it on.
     for name in ("dagster", "sqlalchemy.pool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    with instance_of(root) as instance:
+    # The terminal is the command's own; what the run logs is in the world's log file.
+    with logging_to_terminal(settings.logging, level="warning"), instance_of(root) as instance:
         definition = build_defs(settings=settings, root=root).resolve_job_def(job)
         try:
             result = definition.execute_in_process(

@@ -14,10 +14,12 @@ import pandas as pd
 from g6_assets.capture import CaptureSession, SessionReport
 from g6_assets.capture.snapshot import Taken
 from g6_assets.common import OWNERS, column_schema, opened_session, plan_of, rows_by
+from g6_assets.telemetry import ToAll, telemetry_of
 from g6_market.day import TradingDay
 from g6_market.schema import QUOTES
 from g6_resources.alerts import Alert, AlertLog
 from g6_resources.clock import SystemTime
+from g6_resources.logs import logging_of_run
 from g6_resources.resources import (
     ClockResource,
     CsvResource,
@@ -33,6 +35,8 @@ from g6_resources.resources import (
 SESSION_TAG = "g6/session"
 ATTEMPT_TAG = "g6/attempt"
 OBSERVE_EVERY = timedelta(minutes=5)
+# States in which snapshots are lost until somebody does something.
+ALARMING = ("token dead", "rate limited", "late", "clock set back")
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +87,8 @@ class RunEvents:
 
     def state_changed(self, state: str, detail: str) -> None:
         """Put a change of state into the run's log and onto the page of every index, with the last numbers known."""
-        (self._context.log.error if state == "token dead" else self._context.log.info)(f"{state}: {detail}")
-        if state == "token dead":
+        (self._context.log.error if state in ALARMING else self._context.log.info)(f"{state}: {detail}")
+        if state in ALARMING:
             self._alerts.tell(Alert(SystemTime().now(), state, date.fromisoformat(self._day), detail))
         if state != "capturing":  # its numbers follow at once, or they were just told
             self._observe(state, detail)
@@ -143,28 +147,42 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         attempt = int(context.run.tags.get(ATTEMPT_TAG) or lock.next_attempt(session.trade_date))
         fence = lock.acquire(session.trade_date, attempt, context.run.run_id)
         plan = plan_of(market)
+        source = kite.source(now)
+        alerts = AlertLog(root.alerts_file)
+        telemetry = telemetry_of(market, source, alerts, session.trade_date, attempt, context.run.run_id)
         capture = CaptureSession(
             session=session,
             plan=plan,
             calendar=calendar,
             clock=now,
-            source=kite.source(now),
+            source=source,
             lake=store,
-            sinks=[*csv.sinks(), *influx.sinks()],
+            sinks=telemetry.watching([*csv.sinks(), *influx.sinks(), *redis.sinks()]),
             fence=fence,
             heartbeat=files.heartbeat(),
             state_file=root.session_state_file,
-            events=RunEvents(
-                context,
-                list(plan.tags),
-                AlertLog(root.alerts_file),
-                # Visible from its first snapshot on, also where a later day is sealed already.
-                show=lambda opened: warehouse.rebuild(also=[opened]),
+            events=ToAll(
+                telemetry,
+                RunEvents(
+                    context,
+                    list(plan.tags),
+                    alerts,
+                    # Visible from its first snapshot on, also where a later day is sealed already.
+                    show=lambda opened: warehouse.rebuild(also=[opened]),
+                ),
             ),
             run_id=context.run.run_id,
         )
         try:
-            report = capture.run()
+            with logging_of_run(
+                market.settings().logging,
+                root.logs,
+                root.token_file,
+                run_id=context.run.run_id,
+                attempt=attempt,
+                trade_date=session.trade_date.isoformat(),
+            ):
+                report = capture.run()
         finally:
             # Also on a cancel or Ctrl+C; the lock of a killed process is taken over by the next attempt.
             fence.release()

@@ -59,6 +59,11 @@ def _replace(path: Path, data: bytes, durable: bool, mode: int) -> None:
             os.close(folder)
 
 
+def private(path: str, flags: int) -> int:
+    """Open a file for `open(.., opener=private)`: one that is made is for its owner only, whatever the umask."""
+    return os.open(path, flags, 0o600)
+
+
 def write_json(path: Path, content: dict[str, Any], *, durable: bool = False, mode: int = 0o600) -> None:
     """Replace a JSON file in one step; see `write_atomically`."""
     write_atomically(path, (json.dumps(content, indent=1) + "\n").encode(), durable=durable, mode=mode)

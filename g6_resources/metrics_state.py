@@ -103,7 +103,7 @@ class SessionCounter:
             figures.stored_due, figures.stored_at = due, self._system.now()
         for underlying, outcome in _outcomes(rows).items():
             self._add("snapshots", f"{underlying}/{outcome}")
-        arrived = rows["latency_ms"].max() / 1000
+        arrived = float(rows["latency_ms"].max()) / 1000
         # The last snapshot of the day is asked before it is due: no latency.
         if arrived >= 0:
             self._add("latencies", BOUND_NAMES[bisect_left(LATENCY_BOUNDS, arrived)])

@@ -330,5 +330,4 @@ class CaptureSession:
             self.beat()
             return
         self._write_heartbeat()
-        logger.info("session %s: %s: %s", self.session.trade_date, state, detail)
         self.events.state_changed(state, detail)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from g6_resources.clock import Beat, MarketClock
+from g6_resources.files import private
 from g6_resources.seams import SourceError
 
 WINDOW = timedelta(seconds=1)
@@ -82,7 +83,7 @@ class Limiter:
     def _take(self, family: str) -> datetime | None:
         """Count a call now and return None, or return when to ask again."""
         limit = self._limits[family]
-        with self._files[family].open("a+", encoding="ascii") as file:
+        with open(self._files[family], "a+", encoding="ascii", opener=private) as file:  # noqa: PTH123
             fcntl.flock(file, fcntl.LOCK_EX)
             now = self._clock.now()
             calls = _recent_calls(file, now, limit)
