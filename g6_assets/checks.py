@@ -3,7 +3,7 @@
 The judgements are `g6_market.quality`; here they get partitions and metadata. They run with the seal, and by hand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, cast
 
@@ -12,6 +12,8 @@ import dagster as dg
 from g6_market.calendar import TradingCalendar
 from g6_market.quality import CHECKS, Finding, day_findings
 from g6_market.schema import EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, QUOTES, SNAPSHOTS
+from g6_resources.alerts import Alert, AlertLog
+from g6_resources.clock import SystemTime
 from g6_resources.lake import Lake
 from g6_resources.resources import LakeResource, MarketResource
 from g6_resources.sealing import trading_day
@@ -39,9 +41,13 @@ def build_index_checks(underlying: str, dates: dg.PartitionsDefinition) -> dg.As
         calendar, store = market.calendar(), lake.lake()
         wanted = {key.name for key in context.selected_asset_check_keys}
         for key in context.partition_keys:
-            for finding in _findings(store, date.fromisoformat(key), underlying, calendar):
-                if finding.check not in wanted:
-                    continue
+            findings = [
+                finding
+                for finding in _findings(store, date.fromisoformat(key), underlying, calendar)
+                if finding.check in wanted
+            ]
+            _alert(market, underlying, date.fromisoformat(key), findings)
+            for finding in findings:
                 if context.has_partition_key_range:
                     # A result of a run over several days would carry none of them: Dagster shows it as skipped.
                     evaluation = dg.AssetCheckEvaluation(**_reported(asset, finding), partition=key)
@@ -51,6 +57,13 @@ def build_index_checks(underlying: str, dates: dg.PartitionsDefinition) -> dg.As
                     yield dg.AssetCheckResult(**_reported(asset, finding))
 
     return checks
+
+
+def _alert(market: MarketResource, underlying: str, day: date, findings: Sequence[Finding]) -> None:
+    failed = [f"{finding.check}: {finding.description}" for finding in findings if finding.status == "fail"]
+    if failed:
+        text = f"{underlying} on {day}: {len(failed)} checks failed: {'; '.join(failed)}"
+        AlertLog(market.root().alerts_file).tell(Alert(SystemTime().now(), f"checks failed {underlying}", day, text))
 
 
 def _findings(store: Lake, day: date, underlying: str, calendar: TradingCalendar) -> list[Finding]:

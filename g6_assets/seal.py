@@ -19,9 +19,14 @@ from g6_assets.partitions import series_keys
 from g6_market.day import CODE_VERSION
 from g6_market.schema import DAILY_SUMMARY, EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
 from g6_market.series import offset_series, series_key
+from g6_resources.clock import SystemTime
 from g6_resources.lake import Lake
+from g6_resources.logs import get_logger, logging_of_run
+from g6_resources.metrics_state import SealFigures, write_seal
 from g6_resources.resources import ClockResource, CsvResource, DuckDBResource, LakeResource, MarketResource
 from g6_resources.sealing import derive_day, seal_day, trading_day
+
+log = get_logger(__name__)
 
 VERSION_TAGS = {"dagster/code_version": CODE_VERSION}
 
@@ -55,12 +60,22 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             raise dg.Failure(f"{day} is still open until {session.close:%H:%M} IST; it is sealed after the close")
         store = lake.lake()
         warehouse = duckdb.warehouse(calendar)
-        report = seal_day(
-            store,
-            day,
-            lambda lake_, day_: derive_day(lake_, day_, calendar),
-            warehouse.swap,
-        )
+        root = market.root()
+        with logging_of_run(
+            market.settings().logging,
+            root.logs,
+            root.token_file,
+            run_id=context.run.run_id,
+            trade_date=day.isoformat(),
+        ):
+            report = seal_day(
+                store,
+                day,
+                lambda lake_, day_: derive_day(lake_, day_, calendar),
+                warehouse.swap,
+            )
+            log.info("sealed", rows=sum(report.rows.values()), files=report.files, seconds=round(report.seconds, 2))
+        write_seal(root.seal_figures_file, SealFigures(day, SystemTime().now(), report.seconds))
         trading = trading_day(store, day, calendar)
         chain = store.read(OPTION_CHAIN, day)
         plan = plan_of(market)

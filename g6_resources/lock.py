@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from g6_resources.clock import SystemTime
-from g6_resources.files import read_json, write_json
-
+from g6_resources.files import private, read_json, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +179,7 @@ class SessionLock:
     @contextmanager
     def _exclusive(self) -> Generator[None]:
         # The lock file itself is replaced at each change, so the guard is a file of its own.
-        with self.path.with_suffix(".guard").open("a") as guard:
+        with open(self.path.with_suffix(".guard"), "a", opener=private) as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
 

@@ -58,12 +58,11 @@ class SessionFigures:
 
 @dataclass(frozen=True, slots=True)
 class SealFigures:
-    """What the last seal did: its day, when it ended (system time), how long it took, and the snapshots of the day."""
+    """What the last seal did: its day, when it ended (system time) and how long it took."""
 
     trade_date: date
     ended_at: datetime
     seconds: float
-    snapshots: int
 
 
 class SessionCounter:
