@@ -4,13 +4,13 @@ The rules only furnish the simulated exchange; G6 itself takes all of this from 
 `market`, the dump's text in `dump`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 
 from g6_market.calendar import TradingCalendar
+from g6_market.expiry_rules import expiry_weekday, lists_weeklies, monthly_expiries, on_or_before, option_symbol
 from g6_market.indices import INDICES
 from g6_sim.ladders import RULES, Ladder
 from g6_sim.noise import Array
@@ -23,32 +23,6 @@ CALL, PUT, FUTURE = 1, -1, 0
 
 KIND_NAMES = {CALL: "CE", PUT: "PE", FUTURE: "FUT"}
 """Kite's `instrument_type` of each kind."""
-
-_MON, _TUE, _WED, _THU, _FRI = range(5)
-
-_WEEKDAYS_2024 = {
-    "NIFTY": _THU,
-    "BANKNIFTY": _WED,
-    "FINNIFTY": _TUE,
-    "MIDCPNIFTY": _MON,
-    "SENSEX": _FRI,
-    "BANKEX": _MON,
-}
-_ONE_WEEKLY_EACH = frozenset({"NIFTY", "SENSEX"})
-
-
-def _by_exchange(nse: int, bse: int) -> dict[str, int]:
-    return {name: nse if spec.derivative_exchange == "NFO" else bse for name, spec in INDICES.items()}
-
-
-# From (trade date): expiry weekday per index, indices with weeklies. SEBI 2024-10-01 left one weekly per exchange;
-# BSE moved on 2025-01-01; both on 2025-08-29, when running contracts were re-dated overnight.
-_EXPIRY_RULES: tuple[tuple[date, dict[str, int], frozenset[str]], ...] = (
-    (date.min, _WEEKDAYS_2024, frozenset(INDICES)),
-    (date(2024, 11, 20), _WEEKDAYS_2024, _ONE_WEEKLY_EACH),
-    (date(2025, 1, 1), _by_exchange(nse=_THU, bse=_TUE), _ONE_WEEKLY_EACH),
-    (date(2025, 8, 29), _by_exchange(nse=_TUE, bse=_THU), _ONE_WEEKLY_EACH),
-)
 
 # From (trade date): lot. At a change two lots really coexist by expiry for a while; here all switch on the day after
 # the last expiry with the old one.
@@ -72,6 +46,7 @@ OPTION_TICK = 0.05
 """Tick of every index option, rupees."""
 
 _MONTHS_WITH_FOUR_QUARTERS = 12
+_MONTHS_AHEAD = 61
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +72,11 @@ def listed_expiries(underlying: str, day: date, calendar: TradingCalendar) -> li
     holiday. Three months have a future; beyond them stand four quarters and, for some, half-years to five years.
     """
     rule = RULES[underlying]
-    _, weekdays, with_weeklies = [row for row in _EXPIRY_RULES if row[0] <= day][-1]
-    weekday = weekdays[underlying]
+    weekday = expiry_weekday(underlying, day)
     expiries: dict[date, Expiry] = {}
 
     far_rank = 0
-    for rank, (month, expiry_day) in enumerate(_monthly_expiries(day, weekday, calendar)):
+    for rank, (month, expiry_day) in enumerate(monthly_expiries(day, weekday, calendar, _MONTHS_AHEAD)):
         quarter = month % 3 == 0
         if rank < 3:
             ladder = rule.monthly[rank]
@@ -115,10 +89,10 @@ def listed_expiries(underlying: str, day: date, calendar: TradingCalendar) -> li
             continue
         expiries[expiry_day] = Expiry(underlying, expiry_day, True, ladder, has_future=rank < 3)
 
-    if underlying in with_weeklies:
+    if lists_weeklies(underlying, day):
         nominal = day + timedelta((weekday - day.weekday()) % 7)
         for rank in range(rule.weeks):
-            expiry_day = _on_or_before(nominal + timedelta(7 * rank), calendar)
+            expiry_day = on_or_before(nominal + timedelta(7 * rank), calendar)
             if expiry_day >= day and expiry_day not in expiries:
                 ladder = rule.weekly[min(rank, len(rule.weekly) - 1)]
                 expiries[expiry_day] = Expiry(underlying, expiry_day, False, ladder, has_future=False)
@@ -127,11 +101,9 @@ def listed_expiries(underlying: str, day: date, calendar: TradingCalendar) -> li
 
 def trading_symbol(underlying: str, expiry: date, monthly: bool, kind: int, strike: float) -> str:
     """Return Kite's symbol: `NIFTY26AUG24350CE` for the last expiry of a month, else `NIFTY2681824350CE`."""
-    stem = f"{underlying}{expiry:%y}"
     if kind == FUTURE:
-        return f"{stem}{expiry:%b}FUT".upper()
-    when = f"{expiry:%b}".upper() if monthly else f"{'123456789OND'[expiry.month - 1]}{expiry:%d}"
-    return f"{stem}{when}{strike:g}{KIND_NAMES[kind]}"
+        return f"{underlying}{expiry:%y}{expiry:%b}FUT".upper()
+    return option_symbol(underlying, expiry, monthly, KIND_NAMES[kind], strike)
 
 
 class Contracts:
@@ -189,17 +161,3 @@ class Contracts:
         unit: Array = np.array([25 if name == "MIDCPNIFTY" else 50 for name in self.names])[self.underlying]
         strike: Array = (self.strike / unit).astype(np.int64)
         return ((index * 512 + weeks % 512) * 2048 + strike) * 2 + (self.kind == PUT)
-
-
-def _monthly_expiries(day: date, weekday: int, calendar: TradingCalendar) -> Iterator[tuple[int, date]]:
-    for offset in range(61):
-        year, month = divmod(day.year * 12 + day.month - 1 + offset, 12)
-        first_of_next = date(year + (month == 11), (month + 1) % 12 + 1, 1)
-        last = first_of_next - timedelta(1)
-        expiry_day = _on_or_before(last - timedelta((last.weekday() - weekday) % 7), calendar)
-        if expiry_day >= day:
-            yield month + 1, expiry_day
-
-
-def _on_or_before(day: date, calendar: TradingCalendar) -> date:
-    return day if calendar.is_open_day(day) else calendar.previous_session(day).trade_date
