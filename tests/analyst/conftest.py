@@ -30,7 +30,7 @@ from tests.capture.harness import Told, plan, simulation
 CALENDAR = TradingCalendar.load()
 FRIDAY_BEFORE, EXPIRY_DAY, LAST = date(2026, 10, 30), date(2026, 11, 3), date(2026, 11, 13)
 DAYS = (FRIDAY_BEFORE, EXPIRY_DAY, LAST)
-SNAPSHOTS = 25  # 09:30 .. 15:30 at 15 minutes
+SNAPSHOTS = {FRIDAY_BEFORE: 12, EXPIRY_DAY: 12, LAST: 25}  # 09:45 .. 15:15 at 30 minutes; 09:30 .. 15:30 at 15
 
 
 def capture(root: DataRoot, day: date) -> None:
@@ -46,7 +46,7 @@ def capture(root: DataRoot, day: date) -> None:
         attempt = lock.next_attempt(day)
         CaptureSession(
             session=CALENDAR.session(day),
-            plan=plan(interval=900, full_every=1800, strikes=5),
+            plan=plan(interval=900 if day == LAST else 1800, full_every=1800, strikes=5),
             calendar=CALENDAR,
             clock=clock,
             source=KiteSource.for_root(root, clock=clock, timeout_seconds=7.0),

@@ -89,8 +89,8 @@ def test_a_surface_is_the_smiles_of_all_expiries(db: Db) -> None:
         ("10:20", "2026-11-13 10:15"),
         (datetime(2026, 11, 13, 4, 50, tzinfo=UTC), "2026-11-13 10:15"),
         (pd.Timestamp("2026-11-13 10:15"), "2026-11-13 10:15"),
-        (EXPIRY_DAY, "2026-11-03 15:30"),
-        ("2026-11-03", "2026-11-03 15:30"),
+        (EXPIRY_DAY, "2026-11-03 15:15"),
+        ("2026-11-03", "2026-11-03 15:15"),
         (None, "2026-11-13 15:30"),
     ],
 )
@@ -142,11 +142,11 @@ def test_days_and_catalog_say_what_there_is(db: Db) -> None:
     week = catalog.loc[("NIFTY", "option_chain", "this_week")]
     rows = db.sql("SELECT count(*) AS n FROM option_chain JOIN expiries USING (trade_date, underlying, expiry) "
                   "WHERE underlying = 'NIFTY' AND expiry_tag = 'this_week'")["n"].iloc[0]  # fmt: skip
-    assert (week["row_count"], week["days"], week["snapshots"]) == (rows, 3, 3 * SNAPSHOTS)
+    assert (week["row_count"], week["days"], week["snapshots"]) == (rows, 3, sum(SNAPSHOTS.values()))
     assert (week["first_day"], week["last_day"]) == (pd.Timestamp(FRIDAY_BEFORE), pd.Timestamp(LAST))
     assert (catalog["missing_snapshots"].dropna() == 0).all()
     overviews = db.sql("FROM data_catalog WHERE series = 'overview' ORDER BY underlying")
-    assert overviews["row_count"].tolist() == [3 * SNAPSHOTS] * 2
+    assert overviews["row_count"].tolist() == [sum(SNAPSHOTS.values())] * 2
 
 
 def test_answers_come_as_arrow_or_polars_too(db: Db, root: DataRoot) -> None:
