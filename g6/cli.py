@@ -120,6 +120,21 @@ def sim(
 
 
 @app.command()
+def chaos(
+    days: Annotated[int, typer.Option(min=1, help="Simulated trading days to run.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="What everything is drawn from.")] = 1,
+    first_day: Annotated[int, typer.Option(min=0, help="Number of the first day; a day depends on no other.")] = 0,
+    full: Annotated[bool, typer.Option("--full", help="Every index each minute, instead of two each 5 min.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Days run at the same time.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Run simulated days in which everything goes wrong, and prove that nothing was lost or invented."""
+    from g6.commands.chaos import run_chaos
+
+    run_chaos(days=days, seed=seed, first_day=first_day, full=full, jobs=jobs, as_json=as_json)
+
+
+@app.command()
 def status(world: World = None) -> None:
     """Say what a world holds and whether its session lives."""
     from g6.commands.query import run_status
@@ -136,6 +151,18 @@ def metrics(
     from g6.commands.metrics import run_metrics
 
     run_metrics(world=world, port=port)
+
+
+@app.command()
+def alerts(
+    world: World = None,
+    once: Annotated[bool, typer.Option("--once", help="One round, then end: for a timer of your own.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send one message to see that it arrives.")] = False,
+) -> None:
+    """Send alerts to the addresses of G6_ALERT_URLS, and notice a silent session, a silent daemon, a full disk."""
+    from g6.commands.alerts import run_alerts
+
+    run_alerts(world=world, once=once, test=test)
 
 
 @app.command()
@@ -167,6 +194,20 @@ def prepare(world: World = None) -> None:
     from g6.commands.operate import run_prepare
 
     run_prepare(world)
+
+
+@app.command()
+def prune(
+    world: World = None,
+    keep_days: Annotated[
+        int | None, typer.Option(min=1, help="Keep runs of so many days. Default: history.keep_days of the settings.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+) -> None:
+    """Delete old Dagster runs with their events; what they made stays materialised, the lake is not touched."""
+    from g6.commands.operate import run_prune
+
+    run_prune(world, keep_days, dry_run=dry_run)
 
 
 @session_app.command()

@@ -1,11 +1,12 @@
 """What an operator must hear of, kept with the world: one line an alert, told once a day and kind.
 
-Written by whoever notices (a failed run, a dead token); `g6 status` shows the latest. Sending them on is another
-matter.
+Written by whoever notices (a failed run, a dead token); `g6 status` shows the latest. Sending them on belongs to
+`notify`.
 """
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -71,18 +72,37 @@ class AlertLog:
         """Return the latest alerts, oldest first; a line that cannot be read is passed over."""
         if not self._path.is_file():
             return []
-        alerts: list[Alert] = []
-        for line in self._path.read_text(encoding="utf-8").splitlines()[-most:]:
-            try:
-                fields = json.loads(line)
-                alerts.append(
-                    Alert(
-                        datetime.fromisoformat(fields["at"]),
-                        str(fields["kind"]),
-                        date.fromisoformat(fields["trade_date"]),
-                        str(fields["text"]),
-                    )
+        return _alerts_of(self._path.read_text(encoding="utf-8").splitlines()[-most:])
+
+    def size(self) -> int:
+        """Return the place behind the last alert, for `since`."""
+        return self._path.stat().st_size if self._path.is_file() else 0
+
+    def since(self, place: int) -> tuple[list[Alert], int]:
+        """Return the alerts told since a place, and the place behind them; a log that was cut is read anew."""
+        if not self._path.is_file():
+            return [], 0
+        with self._path.open("rb") as file:
+            file.seek(place if place <= self.size() else 0)
+            told = file.read()
+            # The last line may be half-written yet.
+            whole = told[: told.rfind(b"\n") + 1]
+            return _alerts_of(whole.decode().splitlines()), file.tell() - len(told) + len(whole)
+
+
+def _alerts_of(lines: Iterable[str]) -> list[Alert]:
+    alerts: list[Alert] = []
+    for line in lines:
+        try:
+            fields = json.loads(line)
+            alerts.append(
+                Alert(
+                    datetime.fromisoformat(fields["at"]),
+                    str(fields["kind"]),
+                    date.fromisoformat(fields["trade_date"]),
+                    str(fields["text"]),
                 )
-            except (ValueError, KeyError, TypeError):
-                continue
-        return alerts
+            )
+        except (ValueError, KeyError, TypeError):
+            continue
+    return alerts

@@ -59,6 +59,7 @@ METRICS = (
     MetricSpec("g6_sink_backlog_files", "gauge", ("sink",), "Batches that wait to be delivered"),
     MetricSpec("g6_sink_backlog_bytes", "gauge", ("sink",), "Their size"),
     MetricSpec("g6_sink_backlog_age_seconds", "gauge", ("sink",), "Age of the oldest of them"),
+    MetricSpec("g6_sink_dropped_files", "gauge", ("sink",), "Batches lost to a full spool and not made up for yet"),
     MetricSpec("g6_token_age_seconds", "gauge", (), "Since the last login"),
     MetricSpec("g6_token_valid", "gauge", (), "Whether the stored token has not expired: 1 or 0"),
     MetricSpec("g6_seal_seconds", "gauge", (), "What the last seal took"),

@@ -18,6 +18,7 @@ from g6_resources.kite.token import TokenMissing, read_token
 from g6_resources.lake import Lake, LocalStore
 from g6_resources.metrics import Samples, Times
 from g6_resources.metrics_state import BOUND_NAMES, Figures, read_seal, read_session
+from g6_resources.spool import Spool
 from g6_resources.world import DataRoot
 
 Found = defaultdict[str, dict[tuple[str, ...], float | Times]]
@@ -150,12 +151,11 @@ def _token(found: Found, root: DataRoot, market_now: datetime) -> None:
 
 def _backlogs(found: Found, root: DataRoot, now: datetime) -> None:
     for folder in root.spool.iterdir() if root.spool.is_dir() else ():
-        waiting = [file.stat() for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
-        sink = (folder.name,)
-        found["g6_sink_backlog_files"][sink] = len(waiting)
-        found["g6_sink_backlog_bytes"][sink] = sum(status.st_size for status in waiting)
-        oldest = min((status.st_mtime for status in waiting), default=now.timestamp())
-        found["g6_sink_backlog_age_seconds"][sink] = max(now.timestamp() - oldest, 0.0)
+        sink, waiting = (folder.name,), Spool(folder, limit_bytes=0).backlog()
+        found["g6_sink_backlog_files"][sink] = waiting.files
+        found["g6_sink_backlog_bytes"][sink] = waiting.bytes
+        found["g6_sink_backlog_age_seconds"][sink] = (now - (waiting.oldest or now)).total_seconds()
+        found["g6_sink_dropped_files"][sink] = waiting.dropped
 
 
 def _alerts(found: Found, root: DataRoot) -> None:

@@ -143,6 +143,11 @@ class DataRoot:
         return self.state / "alerts.jsonl"
 
     @property
+    def notified_file(self) -> Path:
+        """Which alerts were sent."""
+        return self.state / "notified.json"
+
+    @property
     def session_state_file(self) -> Path:
         """What a relaunched session takes over from the one before."""
         return self.state / "session.json"
