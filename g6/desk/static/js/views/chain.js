@@ -52,6 +52,7 @@ export function draw(place, answers, context) {
   const scroll = place.querySelector(".scroll")?.scrollTop;
   const kept = place.dataset.of === context.index + context.expiry.expiry && place.dataset.strikes === state.strikes;
   place.replaceChildren(controls(rows, shown), h("div", { class: "scroll", tabindex: "0", "aria-label": "Option chain" }, table));
+  place.dataset.view = "chain";
   place.dataset.of = context.index + context.expiry.expiry;
   place.dataset.strikes = state.strikes;
   if (kept && scroll !== undefined) place.querySelector(".scroll").scrollTop = scroll;

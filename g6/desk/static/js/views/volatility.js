@@ -47,7 +47,7 @@ function smile(place, smiles, { at, expiry }) {
   });
   for (const one of series) one.spanGaps = true;
   plot(place, {
-    x: { label: "Moves from the forward", value: (value) => number(value), values: (_, ticks) => ticks.map((tick) => `${number(tick, tick % 1 ? 1 : 0)} σ`), space: 50 },
+    x: { label: "Moves", value: (value) => number(value), values: (_, ticks) => ticks.map((tick) => `${number(tick, tick % 1 ? 1 : 0)} σ`), space: 50 },
     y: { values: (_, ticks) => ticks.map((tick) => percent(tick, 1)) },
     data: window.uPlot.join(tables),
     series,
