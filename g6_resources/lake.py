@@ -18,7 +18,7 @@ from g6_market.schema import OPTION_CHAIN, STORED_TABLES, Table, empty_frame
 from g6_resources.arrow import pa, pc
 from g6_resources.disk import DiskFull
 from g6_resources.lake_local import LakeError, LocalStore, write_atomically
-from g6_resources.parquet import arrow_schema, decode, encode, sorted_rows, to_arrow, to_frame
+from g6_resources.parquet import arrow_schema, decode, encode, row_count, sorted_rows, to_arrow, to_frame
 from g6_resources.seams import LakeStore
 
 __all__ = ["ALL", "DiskFull", "Lake", "LakeError", "LocalStore", "SealRecord", "snapshot_name"]
@@ -131,11 +131,15 @@ class Lake:
         layout = _layout(table)
         return self._read(layout, [_live_path(layout, trade_date, name) for name in chosen], underlying, columns)
 
-    def delete_live(self, trade_date: date) -> None:
-        """Delete a day's live files of every table."""
-        for layout in STORED_TABLES:
-            for name in self.live_names(layout, trade_date):
-                self.store.delete(_live_path(layout, trade_date, name))
+    def live_files(self, trade_date: date) -> dict[str, list[str]]:
+        """Return the names of a day's live files, by table."""
+        return {layout.name: self.live_names(layout, trade_date) for layout in STORED_TABLES}
+
+    def delete_live(self, trade_date: date, files: Mapping[str, Sequence[str]]) -> None:
+        """Delete live files of a day, by table."""
+        for table, names in files.items():
+            for name in names:
+                self.store.delete(_live_path(_layout(table), trade_date, name))
 
     # ------------------------------------------------------------ both tiers
     def read(
@@ -174,14 +178,21 @@ class Lake:
 
     # ------------------------------------------------------------ closed
     def write_closed(self, table: Table | str, trade_date: date, split: str, frame: pd.DataFrame) -> tuple[str, int]:
-        """Store one closed file, sorted, and prove it by reading it back; one of the same name is replaced.
+        """Store one closed file, sorted and proven by reading it back; one of the same name is replaced.
 
-        It counts only once the day's seal record names it.
+        It counts only once the day's seal record names it. Returns and raises as `stage_closed`.
+        """
+        path, size = self.stage_closed(table, trade_date, split, frame)
+        self.publish_closed(table, trade_date, split)
+        return path, size
+
+    def stage_closed(self, table: Table | str, trade_date: date, split: str, frame: pd.DataFrame) -> tuple[str, int]:
+        """Store one closed file, sorted, where no reader sees it yet, and prove it by reading it back.
 
         Returns
         -------
         path, size
-            In the lake, and in bytes.
+            Where `publish_closed` will put it in the lake, and its bytes.
 
         Raises
         ------
@@ -196,14 +207,38 @@ class Lake:
             )
         path = closed_path(layout.name, trade_date, split)
         data = encode(rows, layout, sealed=True)
-        self.store.put(path, data)
-        written = decode(self.store.get(path))
+        staged = _staged_path(path)
+        self.store.put(staged, data)
+        written = decode(self.store.get(staged))
         if not written.equals(rows):
             raise LakeError(
                 f"{path}: read back {written.num_rows} rows that are not the {rows.num_rows} written; "
                 "the disk or the file system is at fault, the day stays unsealed"
             )
         return path, len(data)
+
+    def publish_closed(self, table: Table | str, trade_date: date, split: str) -> None:
+        """Put a staged closed file in its place."""
+        path = closed_path(_layout(table).name, trade_date, split)
+        self.store.move(_staged_path(path), path)
+
+    def check_closed(self, record: SealRecord) -> None:
+        """Open every file that a seal record names and count its rows.
+
+        Raises
+        ------
+        LakeError
+            A file has other rows than the record says.
+        """
+        for table, splits in record.files.items():
+            for split, rows in splits.items():
+                path = closed_path(table, record.trade_date, split)
+                found = row_count(self.store.get(path))
+                if found != rows:
+                    raise LakeError(
+                        f"{path} holds {found} rows, its seal record says {rows}: nothing is deleted; seal "
+                        f"{record.trade_date} again"
+                    )
 
     def closed_names(self, table: Table | str, trade_date: date) -> list[str]:
         """Return the names of a day's closed files, committed or not."""
@@ -247,14 +282,15 @@ class Lake:
     def write_current(self, option_chain: pd.DataFrame) -> None:
         """Replace the latest snapshot's option chain, which `latest_chain` reads.
 
-        It is a copy of what the lake holds already, so it is not flushed to the disk.
+        It is a copy of what the lake holds already, and durable all the same: torn by a power cut it would stop the
+        views, and with them the next session.
         """
         data = encode(to_arrow(option_chain, OPTION_CHAIN), OPTION_CHAIN, sealed=False)
-        write_atomically(self._current / "option_chain.parquet", data, durable=False)
+        write_atomically(self._current / "option_chain.parquet", data)
 
     def copy_to_current(self, path: str) -> None:
         """Make a live file of `option_chain`, by its path in the lake, the latest snapshot; see `write_current`."""
-        write_atomically(self._current / "option_chain.parquet", self.store.get(path), durable=False)
+        write_atomically(self._current / "option_chain.parquet", self.store.get(path))
 
     def ensure_sentinels(self) -> None:
         """Write the files of no rows that give both tiers of every table its columns, and an empty current snapshot.
@@ -295,6 +331,11 @@ class Lake:
 def closed_path(table: str, trade_date: date, split: str) -> str:
     """Return where a closed file lies in the lake."""
     return f"{table}/closed/trade_date={trade_date}/{split}.parquet"
+
+
+def _staged_path(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.staged"
 
 
 def _seal_path(trade_date: date) -> str:

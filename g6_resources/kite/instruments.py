@@ -82,7 +82,8 @@ class InstrumentCache:
     def put(self, exchange: str, dump: bytes, fetched_at: datetime) -> None:
         """Keep a validated dump instead of the older ones."""
         path = self._folder / f"instruments-{exchange}-{fetched_at.astimezone(IST):{_STAMP}}.csv"
-        write_atomically(path, dump, mode=0o644)
+        # Durable: one torn by a power cut would be taken for the day's, and no session could open the day.
+        write_atomically(path, dump, durable=True, mode=0o644)
         for older in self._folder.glob(f"instruments-{exchange}-*.csv"):
             if older != path:
                 older.unlink(missing_ok=True)
