@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from g6_market.conventions import CODE_VERSION
 from g6_market.schema import Column, Kind, SchemaError, Table, conform
 from g6_market.schema.columns import KINDS
 from g6_resources.arrow import ArrowArray, ArrowSchema, ArrowTable, pa, pc, pq
@@ -20,7 +21,8 @@ from g6_resources.arrow import ArrowArray, ArrowSchema, ArrowTable, pa, pc, pq
 ROW_GROUP_ROWS = 122_880  # what DuckDB reads as one unit, at most
 _LEAST_ROWS = 8_192  # a row group of fewer costs more than skipping it saves
 _FLOATS = (Kind.FLOAT32, Kind.FLOAT64)
-_VERSION_KEY = b"g6:schema_version"
+_SCHEMA_KEY = b"g6:schema_version"
+_CODE_KEY = b"g6:code_version"
 
 
 @lru_cache
@@ -38,7 +40,11 @@ def arrow_schema(table: Table) -> ArrowSchema:
             pa.field(column.name, _arrow_type(column), nullable=column.nullable, metadata=_meaning(column))
             for column in table.columns
         ],
-        metadata={b"g6:table": table.name.encode(), _VERSION_KEY: schema_version(table).encode()},
+        metadata={
+            b"g6:table": table.name.encode(),
+            _SCHEMA_KEY: schema_version(table).encode(),
+            _CODE_KEY: CODE_VERSION.encode(),
+        },
     )
 
 
@@ -110,10 +116,15 @@ def decode(data: bytes, columns: tuple[str, ...] | None = None) -> ArrowTable:
     return file.read(columns=[name for name in columns if name in file.schema_arrow.names], use_threads=False)
 
 
-def file_version(data: bytes) -> str:
-    """Return the schema version a file was written with, empty when it says none."""
+def written_by(data: bytes) -> str:
+    """Return the version of the derivations (`CODE_VERSION`) that wrote a file, empty when it says none."""
     metadata = pq.read_schema(pa.BufferReader(data)).metadata or {}
-    return metadata.get(_VERSION_KEY, b"").decode()
+    return metadata.get(_CODE_KEY, b"").decode()
+
+
+def row_count(data: bytes) -> int:
+    """Return how many rows a Parquet file holds."""
+    return pq.ParquetFile(pa.BufferReader(data)).metadata.num_rows
 
 
 def sorted_rows(data: ArrowTable, table: Table) -> ArrowTable:

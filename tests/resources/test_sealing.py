@@ -10,6 +10,7 @@ import pytest
 from g6_market.day import CODE_VERSION
 from g6_market.schema import EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, QUOTES, SNAPSHOTS, STORED_TABLES
 from g6_resources.lake import Lake, LakeError, LocalStore
+from g6_resources.parquet import written_by
 from g6_resources.sealing import SealError, derive_day, replace_index_files, seal_day, trading_day
 from g6_resources.warehouse import Warehouse
 from g6_resources.world import DataRoot
@@ -32,6 +33,10 @@ class Interruptible(LocalStore):
     def put(self, path: str, data: bytes) -> None:
         self._count()
         super().put(path, data)
+
+    def move(self, path: str, target: str) -> None:
+        self._count()
+        super().move(path, target)
 
     def delete(self, path: str) -> None:
         self._count()
@@ -98,7 +103,7 @@ def test_whatever_moment_a_seal_dies_at_nothing_is_lost_and_a_repetition_ends_th
     made.write_day(lake_of(whole), FRIDAY, 1)
     seal_day(lake_of(whole), FRIDAY, as_captured, no_swap)
     expected = closed_files(whole)
-    moments = len(expected) + 1 + 8  # files, record, live files
+    moments = 2 * len(expected) + 1 + 8  # files staged, files put in place, record, live files
     for moment in range(moments):
         root = root_at(tmp_path / str(moment))
         made.write_day(lake_of(root), FRIDAY, 1)
@@ -108,7 +113,7 @@ def test_whatever_moment_a_seal_dies_at_nothing_is_lost_and_a_repetition_ends_th
         lake = lake_of(root)
         assert len(lake.read(OPTION_CHAIN, FRIDAY)) == LEGS
         assert len(lake.gather(QUOTES, FRIDAY)) == LEGS
-        assert (FRIDAY in lake.sealed) == (moment > len(expected))
+        assert (FRIDAY in lake.sealed) == (moment > 2 * len(expected))
         seal_day(lake, FRIDAY, as_captured, no_swap)
         assert closed_files(root) == expected
         assert lake.unsealed_days() == []
@@ -175,9 +180,7 @@ class Corrupting(LocalStore):
     """A disk that gives back other bytes than it was given."""
 
     def get(self, path: str) -> bytes:
-        if path == "quotes/closed/trade_date=2026-11-20/NIFTY.parquet":
-            path = "quotes/closed/trade_date=2026-11-20/BANKNIFTY.parquet"
-        return super().get(path)
+        return super().get(path.replace("2026-11-20/.NIFTY.", "2026-11-20/.BANKNIFTY."))
 
 
 def test_a_disk_that_does_not_give_back_what_was_written_stops_the_seal(root: DataRoot) -> None:
@@ -253,6 +256,7 @@ def test_deriving_one_index_again_replaces_its_files_and_nothing_else(root: Data
     assert closed_files(root) == before
     changed = {path for path, inode in inodes.items() if path.stat().st_ino != inode}
     assert changed == {root.lake / name / "closed" / "trade_date=2025-08-29" / "NIFTY.parquet" for name in derived}
+    assert {written_by(path.read_bytes()) for path in changed} == {CODE_VERSION}
 
 
 def test_an_index_or_a_day_that_cannot_be_derived_again_is_refused(root: DataRoot) -> None:
