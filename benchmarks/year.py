@@ -12,7 +12,7 @@ import resource
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -46,6 +46,7 @@ from g6_resources.world import DataRoot, World, make_root
 
 CACHE = Path(__file__).parent / ".cache"
 DAYS, PROCESSES, PARTS = 250, 2, 8
+DERIVED = (OPTION_CHAIN, EXPIRY_OVERVIEW, OVERVIEW, DAILY_SUMMARY)
 # The last one of 375 minutes: sessions are longer since 2026-08-03.
 LAST = date(2026, 7, 31)
 
@@ -83,16 +84,15 @@ def root_of(folder: Path) -> DataRoot:
     return make_root(folder, World("sim:year"), first_date=sessions()[0].isoformat())
 
 
-def year_root() -> DataRoot:
-    """Return the data root of the whole year; `FileNotFoundError` says how to build it."""
-    if not (CACHE / "sim-year" / "recomputed.json").exists():
-        raise FileNotFoundError("the synthetic year is not built; run `python -m benchmarks.year`, which takes minutes")
-    return root_of(CACHE)
+def built_year() -> DataRoot:
+    """Return the data root of the whole year, built when it is missing."""
+    root = root_of(CACHE)
+    return root if _note(root).exists() else build(CACHE, sessions())
 
 
 def recomputed(root: DataRoot) -> Recomputed:
     """Return what deriving the year took when it was last done."""
-    return Recomputed(**json.loads((root.path / "recomputed.json").read_text(encoding="utf-8")))
+    return Recomputed(**json.loads(_note(root).read_text(encoding="utf-8")))
 
 
 def build(folder: Path, days: Iterable[date]) -> DataRoot:
@@ -109,6 +109,7 @@ def build(folder: Path, days: Iterable[date]) -> DataRoot:
 
 def recompute(root: DataRoot, days: list[date]) -> Recomputed:
     """Derive every index of the days again from the stored quotes, on two processes, and note what it took."""
+    _take_todays_columns(Lake(LocalStore(root.lake)), days)
     size = -(-len(days) // PARTS)
     # A part of an index starts after the one before it has ended: the summary of a day looks at those before.
     parts = [(root.lake, name, days[n : n + size]) for n in range(0, len(days), size) for name in LEVELS]
@@ -123,8 +124,22 @@ def recompute(root: DataRoot, days: list[date]) -> Recomputed:
         cpu_seconds=sum(one["cpu_seconds"] for one in done),
         peak_gib=sum(peaks.values()) / 2**20,
     )
-    (root.path / "recomputed.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
+    _note(root).write_text(json.dumps(asdict(result)), encoding="utf-8")
     return result
+
+
+def _take_todays_columns(lake: Lake, days: list[date]) -> None:
+    """Let the records say that the derived files have today's columns, which they are about to get."""
+    for day in days:
+        record = lake.seal_record(day)
+        assert record is not None
+        schema = {**record.schema, **{table.name: schema_version(table) for table in DERIVED}}
+        if schema != record.schema:
+            lake.commit(replace(record, schema=schema))
+
+
+def _note(root: DataRoot) -> Path:
+    return root.path / "recomputed.json"
 
 
 def _receive(folder: Path, days: list[date]) -> None:
