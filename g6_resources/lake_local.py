@@ -71,6 +71,11 @@ class LocalStore:
                     found.append(path)
         return sorted(found)
 
+    def move(self, path: str, target: str) -> None:
+        """Give a file another name at once and durably; one that had it is replaced."""
+        (self.folder / path).replace(self.folder / target)
+        _flush_folder((self.folder / target).parent)
+
     def delete(self, path: str) -> None:
         """Delete a file, and its folder when that was the last one; nothing happens if there is none."""
         target = self.folder / path

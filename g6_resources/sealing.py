@@ -1,8 +1,9 @@
 """Sealing: a day's live files become sorted closed ones, proven, committed by one record, and only then deleted.
 
-The order is the safety: write closed, read back, commit the record, swap the views, drop what is no longer named.
-Killed at any point, the day stays visible, and sealing it again ends in the same files. What is derived comes in as a
-function; `derive_day` is the one that the platform uses.
+The order is the safety: write closed files where nobody sees them, read each back, put all in their places, commit the
+record, swap the views, count once more what the record names, and only then delete the live files that went in. Killed
+at any point, the day stays visible, and sealing it again ends in the same files. A day sealed again, because rows were
+healed or came late, goes the same way. What is derived comes in as a function; `derive_day` is the platform's.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from datetime import date
 import pandas as pd
 
 from g6_market.calendar import TradingCalendar
+from g6_market.candles import without_repeats
 from g6_market.daily import daily_summary
 from g6_market.day import CODE_VERSION, Conventions, TradingDay
 from g6_market.derive import derive
@@ -79,7 +81,8 @@ def seal_day(lake: Lake, trade_date: date, derive_day: DeriveDay, swap: Callable
     SealError
         Nothing is stored for the day.
     LakeError
-        A closed file does not read back as written; the day stays as it was.
+        A closed file does not read back as written; the day stays as it was. Or one is not what the record says, after
+        all of them were put in place; the live files stay.
     DiskFull
         The disk is full; the day stays as it was.
     """
@@ -90,15 +93,20 @@ def seal_day(lake: Lake, trade_date: date, derive_day: DeriveDay, swap: Callable
         raise SealError(
             f"nothing is stored for {trade_date}, so there is nothing to seal; days with data: {_known(lake)}"
         )
+    # Of what arrives while this runs nothing may go: it waits, live, for the next seal.
+    taken_in = lake.live_files(trade_date)
     derived = derive_day(lake, trade_date)
     files: dict[str, dict[str, int]] = {}
     size = 0
     for table in STORED_TABLES:
-        frame = derived[table.name] if table.name in derived else lake.gather(table, trade_date)
+        frame = derived[table.name] if table.name in derived else gathered(lake, table, trade_date)
         files[table.name] = {}
         for split, rows in _parts(frame, table):
-            size += lake.write_closed(table, trade_date, split, rows)[1]
+            size += lake.stage_closed(table, trade_date, split, rows)[1]
             files[table.name][split] = len(rows)
+    for name, splits in files.items():
+        for split in splits:
+            lake.publish_closed(name, trade_date, split)
     record = SealRecord(
         trade_date=trade_date,
         made_at=clock.now(),
@@ -111,7 +119,8 @@ def seal_day(lake: Lake, trade_date: date, derive_day: DeriveDay, swap: Callable
     for table in STORED_TABLES:
         for split in set(lake.closed_names(table, trade_date)) - set(files[table.name]):
             lake.delete_closed(table, trade_date, split)
-    lake.delete_live(trade_date)
+    lake.check_closed(record)
+    lake.delete_live(trade_date, taken_in)
     return SealReport(record.rows, sum(len(names) for names in files.values()), size, clock.monotonic() - started)
 
 
@@ -124,10 +133,16 @@ def derive_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> dict[
         option_chain, expiry_overview, overview and daily_summary of all indices; without rows when the day has no
         quotes. The summary compares with the days sealed before, so it may change once an earlier day is stored.
     """
-    quotes = lake.gather(QUOTES, trade_date)
+    quotes = gathered(lake, QUOTES, trade_date)
     if quotes.empty:
         return {table.name: empty_frame(table) for table in _DERIVED}
     return _derived(lake, quotes, lake.gather(SNAPSHOTS, trade_date), trading_day(lake, trade_date, calendar))
+
+
+def gathered(lake: Lake, table: Table, trade_date: date) -> pd.DataFrame:
+    """Return all that is known of a day from both tiers; a leg of a snapshot that is captured needs no healed row."""
+    rows = lake.gather(table, trade_date)
+    return without_repeats(rows) if table is QUOTES else rows
 
 
 def trading_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> TradingDay:

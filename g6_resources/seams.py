@@ -142,6 +142,10 @@ class LakeStore(Protocol):
         """Return the paths below a folder, sorted; hidden files are not listed."""
         ...
 
+    def move(self, path: str, target: str) -> None:
+        """Give a file another name, atomically and durably; one that had it is replaced."""
+        ...
+
     def delete(self, path: str) -> None:
         """Delete a file; nothing happens if there is none."""
         ...

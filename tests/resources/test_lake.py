@@ -146,7 +146,7 @@ def test_deleting_a_days_live_files_takes_their_folders_away(lake: Lake, tmp_pat
     made.write_day(lake, FRIDAY, 2)
     made.write_day(lake, THURSDAY, 2)
     assert lake.unsealed_days() == [THURSDAY, FRIDAY]
-    lake.delete_live(FRIDAY)
+    lake.delete_live(FRIDAY, lake.live_files(FRIDAY))
     assert lake.unsealed_days() == [THURSDAY]
     assert not list((tmp_path / "lake").rglob("trade_date=2026-11-20"))
 

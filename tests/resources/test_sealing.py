@@ -180,7 +180,11 @@ class Corrupting(LocalStore):
     """A disk that gives back other bytes than it was given."""
 
     def get(self, path: str) -> bytes:
-        return super().get(path.replace("2026-11-20/.NIFTY.", "2026-11-20/.BANKNIFTY."))
+        return super().get(
+            path.replace(
+                "quotes/closed/trade_date=2026-11-20/.NIFTY.", "quotes/closed/trade_date=2026-11-20/.BANKNIFTY."
+            )
+        )
 
 
 def test_a_disk_that_does_not_give_back_what_was_written_stops_the_seal(root: DataRoot) -> None:
@@ -192,6 +196,66 @@ def test_a_disk_that_does_not_give_back_what_was_written_stops_the_seal(root: Da
         seal_day(lake, FRIDAY, as_captured, no_swap)
     assert lake.unsealed_days() == [FRIDAY]
     assert len(lake.read(QUOTES, FRIDAY)) == LEGS
+
+
+class Misplacing(LocalStore):
+    """A disk that says it has put a file in its place and has not."""
+
+    def move(self, path: str, target: str) -> None:
+        if not target.startswith("snapshots/"):
+            super().move(path, target)
+
+
+def test_live_files_stay_when_a_closed_one_is_not_what_the_record_says(root: DataRoot) -> None:
+    made.write_day(lake_of(root), FRIDAY, 1)
+    seal_day(lake_of(root), FRIDAY, as_captured, no_swap)
+    lake_of(root).write_live(SNAPSHOTS, FRIDAY, "s091700", made.snapshots(FRIDAY, 1))
+    with pytest.raises(
+        LakeError, match=r"snapshots/.*/BANKNIFTY.parquet holds 2 rows, its seal record says 4: nothing"
+    ):
+        seal_day(Lake(Misplacing(root.lake)), FRIDAY, as_captured, no_swap)
+    assert lake_of(root).live_names(SNAPSHOTS, FRIDAY) == ["s091700"]
+    seal_day(lake_of(root), FRIDAY, as_captured, no_swap)
+    assert lake_of(root).live_names(SNAPSHOTS, FRIDAY) == []
+    assert len(lake_of(root).read(SNAPSHOTS, FRIDAY)) == 8
+
+
+def test_what_arrives_while_a_day_is_sealed_waits_for_the_next_seal(root: DataRoot) -> None:
+    lake = lake_of(root)
+    made.write_day(lake, FRIDAY, 1)
+    seal_day(lake, FRIDAY, as_captured, lambda: made.write_snapshot(lake, FRIDAY, 1))
+    assert len(lake.read(QUOTES, FRIDAY)) == LEGS
+    assert lake.live_names(QUOTES, FRIDAY) == ["s091700"]
+    seal_day(lake, FRIDAY, as_captured, no_swap)
+    assert len(lake.read(QUOTES, FRIDAY)) == 2 * LEGS
+    assert lake.live_names(QUOTES, FRIDAY) == []
+
+
+def test_a_day_sealed_again_is_the_old_one_until_all_of_the_new_is_proven(root: DataRoot) -> None:
+    lake = lake_of(root)
+    made.write_day(lake, FRIDAY, 1)
+    seal_day(lake, FRIDAY, as_captured, no_swap)
+    before = closed_files(root)
+    made.write_snapshot(lake, FRIDAY, 1)
+    with pytest.raises(Interrupted):
+        seal_day(Lake(Interruptible(root.lake, len(before))), FRIDAY, as_captured, no_swap)
+    assert closed_files(root) == before
+
+
+def test_a_healed_row_gives_way_to_a_captured_one_of_its_leg(root: DataRoot) -> None:
+    lake = lake_of(root)
+    made.write_day(lake, FRIDAY, 2)
+    late = pd.Timestamp("2026-11-20 16:00")
+    healed = made.quotes(FRIDAY, 2).assign(source="candle", received_at=late, known_at=late)
+    covered = made.quotes(FRIDAY, 1).assign(source="candle", received_at=late, known_at=late)
+    lake.write_live(QUOTES, FRIDAY, "candles-1", pd.concat([covered, healed], ignore_index=True))
+    twice = healed.assign(received_at=late + pd.Timedelta("1h"), known_at=late + pd.Timedelta("1h"))
+    lake.write_live(QUOTES, FRIDAY, "candles-2", twice)
+    seal_day(lake, FRIDAY, as_captured, no_swap)
+    rows = lake.read(QUOTES, FRIDAY)
+    assert rows["source"].value_counts().to_dict() == {"quote": 2 * LEGS, "candle": LEGS}
+    assert not rows.duplicated(["snapshot_at", "exchange", "tradingsymbol"]).any()
+    assert set(rows.loc[rows["source"] == "candle", "known_at"]) == {late}
 
 
 def test_a_day_without_data_is_refused_with_the_days_there_are(root: DataRoot) -> None:
