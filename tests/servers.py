@@ -3,14 +3,18 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
+
+from g6_resources.clock import SystemTime
 
 
 def free_port() -> int:
@@ -57,6 +61,45 @@ def victoria_metrics(folder: Path, port: int | None = None) -> Iterator[str]:
             yield url
         finally:
             server.terminate()
+
+
+@contextmanager
+def prometheus(folder: Path, target: str, rules: Path) -> Iterator[str]:
+    """Run a Prometheus server that scrapes `host:port` every second under alert rules; yields its address."""
+    port = free_port()
+    config = folder / "prometheus.yml"
+    config.write_text(
+        "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
+        f"rule_files: ['{rules}']\n"
+        f"scrape_configs: [{{job_name: g6, static_configs: [{{targets: ['{target}']}}]}}]\n"
+    )
+    command = [
+        program("prometheus", "prometheus"),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with (
+        (folder / "prometheus.log").open("ab") as log,
+        subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as server,
+    ):
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_it_answers(f"{url}/-/ready")
+            yield url
+        finally:
+            server.terminate()
+
+
+def wait_for(what: str, probe: Callable[[], Any], seconds: float) -> Any:
+    """Return the probe's first true answer; fail, naming what was waited for, when none comes in time."""
+    deadline = SystemTime().monotonic() + seconds
+    pause = threading.Event()
+    while not (answer := probe()):
+        if SystemTime().monotonic() > deadline:
+            pytest.fail(f"{what}: not within {seconds:g} s")
+        pause.wait(0.2)
+    return answer
 
 
 def _wait_until_it_answers(url: str) -> None:
