@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 from dagster import AssetSelection
 
+from g6_assets.housekeeping import prune_run_history
+
 SESSION_JOB = "session_job"
 SEAL_JOB = "seal_job"
 MORNING_JOB = "morning_job"
@@ -17,6 +19,7 @@ def build(checks: Sequence[dg.AssetChecksDefinition]) -> list[Any]:
     for check in checks:
         seal = seal | AssetSelection.checks(check)
     return [
+        prune_run_history,
         dg.define_asset_job(
             SESSION_JOB,
             selection=AssetSelection.assets("quotes"),

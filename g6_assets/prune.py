@@ -1,24 +1,31 @@
 """Old runs are deleted, and the partitions they made stay what they are.
 
 Deleting a Dagster run deletes its materialisations too, so that its partitions would look never made. So the latest
-materialisation of each partition is first told again outside of any run, as it was and with its own time. Check results
-are not tied to runs and stay as they are.
+materialisation of each partition is taken out of its run first: it stays where it is in the asset's history, with its
+time, its numbers and its checks. Check results are not deleted with a run at all.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
+from sqlalchemy import bindparam, text
 
 from g6_resources.sqlite_files import delete_run_files, shrink, stored_bytes
 from g6_resources.world import DataRoot
 
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-_MATERIALISED = dg.DagsterEventType.ASSET_MATERIALIZATION
-# SQLite takes some thousands of variables in one query.
+# SQLite takes some thousands of variables in one statement.
 _CHUNK = 500
-_RUNLESS = ""
+_LATEST = text(
+    "SELECT id, run_id FROM event_logs WHERE id IN (SELECT max(id) FROM event_logs "
+    "WHERE dagster_event_type = 'ASSET_MATERIALIZATION' GROUP BY asset_key, partition)"
+)
+# Telling it anew instead (`report_runless_asset_event`) would make an old partition the asset's latest event, and part
+# the newest one from its checks. Only the column by which runs are deleted changes; the event still names its run.
+_TAKE_OUT = text("UPDATE event_logs SET run_id = '' WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class PruneReport:
     before
         Finished runs made before this instant (aware) are old.
     runs, kept
-        Old runs, and the materialisations that outlive them.
+        Old runs, and the materialisations taken out of them.
     bytes_before, bytes_after
         Size of Dagster's storage on this disk; equal in a dry run.
     """
@@ -47,7 +54,7 @@ def prune(
 ) -> PruneReport:
     """Delete the finished runs made before an instant, with their events, logs and files.
 
-    Interrupted anywhere it may be repeated: a partition is told again before its run goes.
+    Interrupted anywhere it may be repeated: an event is taken out before its run goes.
 
     Parameters
     ----------
@@ -65,14 +72,10 @@ def prune(
             dg.RunsFilter(statuses=_FINISHED, created_before=before.astimezone(UTC)), ascending=True
         )
     ]
-    outliving = list(_outliving(instance, set(old)))
+    outliving = _outliving(instance, set(old))
     if dry_run or not old:
         return PruneReport(before, len(old), len(outliving), size, size)
-    for record in outliving:
-        event = record.event_log_entry.dagster_event
-        assert event is not None  # noqa: S101 - a materialisation is one
-        # Like `report_runless_asset_event`, but with the time at which it was made.
-        instance.report_dagster_event(event, _RUNLESS, timestamp=record.timestamp)
+    _take_out(instance, outliving)
     for run_id in old:
         instance.delete_run(run_id)
         instance.compute_log_manager.delete_logs(prefix=[run_id])
@@ -82,45 +85,19 @@ def prune(
     return PruneReport(before, len(old), len(outliving), size, stored_bytes(root.dagster_home))
 
 
-def _outliving(instance: dg.DagsterInstance, old: Collection[str]) -> Iterator[dg.EventLogRecord]:
-    """Yield what must be told again, in the order of each asset's history, the asset's latest last.
-
-    The latest event of an asset stays its latest: where it belongs to a run that stays, it is told again after the old.
-    """
-    for key, partitions in _made_by(instance, old).items():
-        last = instance.fetch_materializations(key, limit=1).records
-        latest = {record.storage_id: record for record in _latest(instance, key, partitions)} | {
-            record.storage_id: record for record in last
-        }
-        records = [latest[storage_id] for storage_id in sorted(latest)]
-        orphans = [record for record in records if record.run_id in old]
-        if orphans:
-            yield from orphans
-            yield from (record for record in last if record.run_id not in old)
+def _outliving(instance: dg.DagsterInstance, runs: Collection[str]) -> list[int]:
+    """Return the ids of the events that are the latest of their partition, of those that belong to the runs."""
+    with _index(instance) as connection:
+        return [event_id for event_id, run_id in connection.execute(_LATEST) if run_id in runs]
 
 
-def _made_by(instance: dg.DagsterInstance, runs: Collection[str]) -> dict[dg.AssetKey, set[str]]:
-    """Return the assets that runs materialised, and which partitions of them."""
-    made: dict[dg.AssetKey, set[str]] = {}
-    for run_id in runs:
-        for record in instance.get_records_for_run(run_id, of_type=_MATERIALISED).records:
-            event = record.event_log_entry.dagster_event
-            if event is None or event.asset_key is None:
-                continue
-            partitions = made.setdefault(event.asset_key, set())
-            if event.partition is not None:
-                partitions.add(event.partition)
-    return made
+def _take_out(instance: dg.DagsterInstance, events: list[int]) -> None:
+    with _index(instance) as connection:
+        for start in range(0, len(events), _CHUNK):
+            connection.execute(_TAKE_OUT, {"ids": events[start : start + _CHUNK]})
 
 
-def _latest(instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str]) -> Iterator[dg.EventLogRecord]:
-    """Yield the latest materialisation of each partition."""
-    wanted = sorted(partitions)
-    for start in range(0, len(wanted), _CHUNK):
-        ids = instance.event_log_storage.get_latest_storage_id_by_partition(
-            key, _MATERIALISED, set(wanted[start : start + _CHUNK])
-        )
-        chosen: Sequence[int] = sorted(ids.values())
-        yield from instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=key, storage_ids=chosen), limit=_CHUNK
-        ).records
+def _index(instance: dg.DagsterInstance) -> Any:
+    """Return a transaction on the events of all runs, which SQLite and PostgreSQL storages have alike."""
+    storage: Any = instance.event_log_storage
+    return storage.index_transaction()

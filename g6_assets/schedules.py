@@ -1,10 +1,11 @@
-"""The morning schedule. It is only an early start: the session ensures the day's instruments too."""
+"""The morning schedule, only an early start (the session ensures the instruments too), and the list of schedules."""
 
 from collections.abc import Sequence
 
 import dagster as dg
 
 from g6_assets.common import next_opening
+from g6_assets.housekeeping import weekly_prune
 from g6_assets.jobs import MORNING_JOB
 from g6_market.calendar import Closed
 from g6_resources.clock import DrivenClock
@@ -38,4 +39,4 @@ def morning(
     return dg.RunRequest(run_key=f"morning:{now.date()}", partition_key=now.date().isoformat())
 
 
-SCHEDULES: Sequence[dg.ScheduleDefinition] = (morning,)
+SCHEDULES: Sequence[dg.ScheduleDefinition] = (morning, weekly_prune)

@@ -9,9 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _RUNS = Path("history/runs")
-# What was reported without a run is mirrored here, and read from the index only.
-_RUNLESS = _RUNS / ".db"
-_SHARED = (Path("history/runs.db"), _RUNS / "index.db", Path("schedules/schedules.db"), _RUNLESS)
+_SHARED = (Path("history/runs.db"), _RUNS / "index.db", Path("schedules/schedules.db"))
 _BUSY_SECONDS = 60.0
 
 
@@ -37,8 +35,6 @@ def shrink(home: Path) -> None:
             continue
         database = sqlite3.connect(home / name, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
-            if name == _RUNLESS:
-                database.execute("DELETE FROM event_logs")
             database.execute("VACUUM")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:

@@ -1,4 +1,4 @@
-"""`g6 seal`, `g6 session resume`, `g6 prepare`, `g6 warehouse rebuild`."""
+"""`g6 seal`, `g6 session resume`, `g6 prepare`, `g6 prune`, `g6 warehouse rebuild`."""
 
 from datetime import date
 
@@ -46,6 +46,18 @@ def run_prepare(world: str | None) -> None:
     root, _ = open_world(world)
     prepare_instance(root)
     console.print(f"{root.dagster_home} is ready for daemon, webserver and code server", soft_wrap=True)
+
+
+def run_prune(world: str | None, keep_days: int | None, *, dry_run: bool) -> None:
+    """Delete old runs of a world."""
+    import dagster as dg
+
+    from g6_assets.housekeeping import prune_world, told
+
+    root, settings = open_world(world)
+    with dg.DagsterInstance.from_config(str(root.dagster_home)) as instance:
+        report, compacted = prune_world(instance, root, keep_days or settings.history.keep_days, dry_run=dry_run)
+    console.print(told(report, dry_run=dry_run, compacted=compacted), highlight=False, soft_wrap=True)
 
 
 def run_rebuild(world: str | None) -> None:

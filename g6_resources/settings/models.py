@@ -269,6 +269,14 @@ class PartitionSettings(Part):
     )
 
 
+class HistorySettings(Part):
+    """Dagster's own history: runs and their events. What they made stays known, and the lake is never touched."""
+
+    keep_days: int = Field(
+        default=35, ge=8, le=3650, description="Days after which finished runs are deleted: 8 to 3650"
+    )
+
+
 class LoggingSettings(Part):
     """What the processes write of what they do."""
 
@@ -339,6 +347,7 @@ class ConfigFile(Part):
     kite: KiteSettings = KiteSettings()
     overlays: OverlaySettings = OverlaySettings()
     partitions: PartitionSettings = PartitionSettings()
+    history: HistorySettings = HistorySettings()
     calendar: CalendarSettings = CalendarSettings()
     logging: LoggingSettings = LoggingSettings()
     alerts: AlertSettings = AlertSettings()
