@@ -178,6 +178,28 @@ def sql(
 
 
 @app.command()
+def export(
+    what: Annotated[str, typer.Argument(help="A table such as overview, or SQL; SQL with $day is asked once a day.")],
+    to: Annotated[Path, typer.Option(help="File to write: its name ends in .parquet, .csv or .xlsx.")],
+    world: World = None,
+    underlying: Annotated[str | None, typer.Option(help="Only this index; SQL names it $underlying.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First trading day, YYYY-MM-DD.")] = None,
+    last: Annotated[str | None, typer.Option("--to-date", help="Last trading day, YYYY-MM-DD.")] = None,
+) -> None:
+    """Write a table or a query to a file, day by day; run again after a kill and it goes on."""
+    from g6.commands.export import run_export
+
+    run_export(
+        what,
+        to,
+        world,
+        underlying,
+        _date(first, "--from") if first else None,
+        _date(last, "--to-date") if last else None,
+    )
+
+
+@app.command()
 def seal(
     day: Annotated[str, typer.Argument(help="Trading date, YYYY-MM-DD.")],
     world: World = None,
@@ -208,6 +230,18 @@ def prune(
     from g6.commands.operate import run_prune
 
     run_prune(world, keep_days, dry_run=dry_run)
+
+
+@app.command("import-csv")
+def import_csv(
+    folder: Annotated[Path, typer.Argument(help="The predecessor's CSV folder, the one that holds NIFTY/.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be stored, and store nothing.")] = False,
+    world: World = None,
+) -> None:
+    """Bring the predecessor's CSV files into the store, and say what was repaired and rejected."""
+    from g6.commands.import_csv import run_import
+
+    run_import(folder, world, dry_run=dry_run)
 
 
 @session_app.command()

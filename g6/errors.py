@@ -20,6 +20,7 @@ def message_of(error: Exception) -> str | None:
 
     from g6.analyst.words import QuestionError
     from g6.connection import ConnectError
+    from g6.export.plan import ExportError
     from g6_market.calendar import CalendarError
     from g6_market.expiries import ExpiryError
     from g6_market.instruments import DumpError
@@ -46,6 +47,7 @@ def message_of(error: Exception) -> str | None:
         DiskError,
         DumpError,
         ExpiryError,
+        ExportError,
         FencedOut,
         LakeError,
         LockUnreadable,
