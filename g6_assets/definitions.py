@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from g6_assets import instruments, jobs, partitions, schedules, seal, sensors, session
+from g6_assets import delivery, instruments, jobs, partitions, schedules, seal, sensors, session
 from g6_assets.analytics import build_analytics
 from g6_assets.checks import build_index_checks
 from g6_assets.common import OWNERS
@@ -86,6 +86,7 @@ def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overri
     dates = partitions.trading_dates(calendar, first_partition(settings, root), today)
     per_index: list[Any] = []
     checks: list[dg.AssetChecksDefinition] = []
+    influx = settings.storage.influx.enabled
     for name, index in settings.enabled_indices.items():
         per_index += build_index(name, index.expiries, index.strikes_each_side, dates)
         per_index += build_analytics(name, dates)
@@ -96,11 +97,12 @@ def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overri
             *instruments.build(dates),
             session.build(dates),
             seal.build(dates),
+            *([delivery.build(dates)] if influx else []),
             *per_index,
         ],
         asset_checks=checks,
-        jobs=jobs.build(checks),
-        sensors=list(sensors.SENSORS),
+        jobs=[*jobs.build(checks), *([delivery.build_job()] if influx else [])],
+        sensors=[*sensors.SENSORS, *([delivery.build_sensor(dates)] if influx else [])],
         schedules=list(schedules.SCHEDULES),
         resources={**build_resources(settings, root), **overrides},
         executor=dg.in_process_executor,

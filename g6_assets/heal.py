@@ -5,11 +5,14 @@ is recorded, so a run that was stopped goes on where it stood and no minute with
 rows are never touched: what is healed are further rows of `quotes`, in live files until the next seal takes them in.
 """
 
+import fcntl
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -152,6 +155,41 @@ def heal_day(
     return healer.report
 
 
+def healable(lake: Lake, day: TradingDay, now: datetime) -> int:
+    """Return how many missing legs of a day that is over candles may still fill: not asked for yet, and not expired."""
+    legs = stored_legs(lake, day)
+    missing = (legs.index_values | legs.options()) & ~legs.stored
+    missing &= ~marked(lake.gather(HEALING, day.trade_date), day)
+    expired = day.contracts.expiry < np.datetime64(now.date(), "us")
+    return int(missing[:, ~expired].sum())
+
+
+class HealingRuns(Exception):
+    """Another process heals this world: two would ask for the same and store it twice."""
+
+
+@contextmanager
+def alone(state: Path) -> Generator[None]:
+    """Heal with no other process beside.
+
+    Parameters
+    ----------
+    state
+        The world's state folder.
+
+    Raises
+    ------
+    HealingRuns
+        Another one is at it.
+    """
+    with (state / "healing.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HealingRuns("another process heals this world at the moment; let it end, then try again") from None
+        yield
+
+
 def record_healed(lake: Lake, trade_date: date) -> int:
     """Record healed rows whose process died before it could, and return how many those were."""
     names = [name for name in HEALING.names if name != "outcome"]
@@ -210,15 +248,17 @@ class _Healer:
     def _ask(self, number: int, dues: NDArray[np.datetime64]) -> None:
         contract = self.day.contracts.table.iloc[number]
         expiry = contract["expiry"]
-        if not pd.isna(expiry) and expiry.date() < self.clock.now().date():
-            # Its token may be another contract's by now.
+        expired = not pd.isna(expiry) and expiry.date() < self.clock.now().date()
+        if expired or pd.isna(contract["instrument_token"]):
+            # Its token may be another contract's by now, or was never known (imported history).
             self._keep(ContractCandles(number, dues, None))
             return
         start = self.day.session.open.replace(hour=0, minute=0)
         end = pd.Timestamp(dues[-1]).to_pydatetime().replace(tzinfo=IST)
         try:
             candles = self.source.candles(int(contract["instrument_token"]), start, end)
-        except TokenDead as error:
+        except (TokenDead, OSError) as error:
+            # The latter from a clock that cannot tell its simulator the time: none runs.
             self.report.trouble = str(error)
             self.report.left += 1
         except SourceError as error:

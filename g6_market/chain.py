@@ -172,7 +172,8 @@ def derive_chain(received: Received) -> Chain:
             forward=forward[legs.moment],
             t_years=t_years[legs.moment],
             rate=np.full(len(legs.rows), rate),
-            tick=contracts.tick[legs.number],
+            # An unknown tick (imported history) is no bound.
+            tick=np.nan_to_num(contracts.tick[legs.number]),
             pair=legs.other_leg,
         ),
     )

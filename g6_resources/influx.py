@@ -100,7 +100,15 @@ class InfluxServer:
         return bool(self.client.ping())
 
     def version(self) -> str:
-        """Return the version of an InfluxDB, "unknown" of another server that takes its writes."""
+        """Return the version of an InfluxDB, "unknown" of another server that takes its writes.
+
+        Raises
+        ------
+        SinkError
+            The server does not answer.
+        """
+        if not self.ping():
+            raise SinkError(f"influx: {self.url} did not answer; is it running?")
         return str(self.client.version())
 
     def close(self) -> None:

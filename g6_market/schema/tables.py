@@ -35,6 +35,9 @@ def _count(
     return Column(name, Kind.INT64, text, unit, null, dictionary)
 
 
+_NO_DUMP = "imported history, which has no dump"
+_NO_LOT = f"{_NOT_DERIVATIVE}; {_NO_DUMP}"
+
 # ---------------------------------------------------------------- what was received
 INSTRUMENTS = Table(
     "instruments",
@@ -47,10 +50,10 @@ INSTRUMENTS = Table(
         _EXPIRY_OPT,
         _STRIKE_OPT,
         _TYPE_OPT,
-        Column("lot_size", Kind.INT32, "Units in a lot, of this contract on this day", "units", _NOT_DERIVATIVE, True),
-        Column("tick_size", Kind.FLOAT64, "Smallest price step", "rupees", _NOT_DERIVATIVE, True),
-        Column("instrument_token", Kind.INT64, "Kite's token; reused after expiry, so never an identity"),
-        Column("exchange_token", Kind.INT64, "The exchange's own number of the contract"),
+        Column("lot_size", Kind.INT32, "Units in a lot, of this contract on this day", "units", _NO_LOT, True),
+        Column("tick_size", Kind.FLOAT64, "Smallest price step", "rupees", _NO_LOT, True),
+        Column("instrument_token", Kind.INT64, "Kite's token; reused after expiry, so never an identity", "", _NO_DUMP),
+        Column("exchange_token", Kind.INT64, "The exchange's own number of the contract", "", _NO_DUMP),
     ),
     key=("exchange", "tradingsymbol"),
     sort=("underlying", "contract_type", "expiry", "strike", "option_type"),
