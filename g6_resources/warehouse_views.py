@@ -12,7 +12,6 @@ from datetime import date
 from g6_market.schema import OFFSET_SERIES, OPTION_CHAIN, STORED_TABLES, Table
 from g6_market.schema.columns import KINDS
 from g6_resources.lake import SENTINEL, SealRecord, closed_path
-from g6_resources.parquet import schema_version
 
 HIVE = "hive_partitioning = true, hive_types = {'trade_date': DATE}"
 TRADE_DATE = "Trading day"
@@ -122,7 +121,7 @@ def column_comments(table: Table) -> dict[str, str]:
 
 def _stored_view(table: Table, layout: Layout) -> str:
     columns = ["trade_date", *table.names, *([RHO] if table is OPTION_CHAIN else [])]
-    branches = [no_rows(table), *(f"SELECT * FROM {parquet(files)}" for files in _closed_files(table, layout))]
+    branches = [no_rows(table), *_closed_branches(table, layout)]
     branches.append(f"SELECT * FROM {parquet(layout.live_pattern(table))} WHERE {layout.is_live('trade_date')}")
     branches.append(generation(layout))
     union = "\nUNION ALL BY NAME\n".join(branches)
@@ -136,15 +135,17 @@ def closed_files(table: Table, layout: Layout, day: date | None) -> list[str]:
     return [layout.sentinel(table), *(layout.address(closed_path(table.name, day, name)) for name in names if day)]
 
 
-def _closed_files(table: Table, layout: Layout) -> list[list[str]]:
-    # DuckDB takes a list's columns from its first file: files with other columns are read in a branch of their own.
-    now = schema_version(table)
-    groups: dict[str, list[str]] = {now: [layout.sentinel(table)]}
+def _closed_branches(table: Table, layout: Layout) -> Iterator[str]:
+    # A branch for each index, so that a question about one opens no file of another, and for each set of columns, as
+    # DuckDB takes a list's columns from its first file.
+    groups: dict[tuple[str, str], list[str]] = {}
     for day, record in sorted(layout.sealed.items()):
-        _, *files = closed_files(table, layout, day)
-        if files:
-            groups.setdefault(record.schema.get(table.name, now), []).extend(files)
-    return list(groups.values())
+        for name in record.files.get(table.name, {}):
+            group = groups.setdefault((name, record.schema.get(table.name, "")), [])
+            group.append(layout.address(closed_path(table.name, day, name)))
+    for (name, _), files in groups.items():
+        known = f"REPLACE ({literal(name)} AS {table.split}) " if table.split else ""
+        yield f"SELECT * {known}FROM {parquet(files)}"
 
 
 def view_comments(view: str, text: str, columns: Mapping[str, str]) -> Iterator[str]:
