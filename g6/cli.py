@@ -135,11 +135,30 @@ def chaos(
 
 
 @app.command()
-def status(world: World = None) -> None:
+def status(
+    world: World = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the running session, anew every second.")] = False,
+) -> None:
     """Say what a world holds and whether its session lives."""
+    if watch:
+        from g6.commands.watch import run_watch
+
+        run_watch(world)
+        return
     from g6.commands.query import run_status
 
     run_status(world)
+
+
+@app.command()
+def doctor(
+    world: World = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Examine configuration, files, broker, store and services, and say what to do. Exit code 1 if something fails."""
+    from g6.commands.doctor import run_doctor
+
+    run_doctor(world=world, as_json=as_json)
 
 
 @app.command()
@@ -208,6 +227,24 @@ def seal(
     from g6.commands.operate import run_seal
 
     run_seal(_date(day, "day"), world)
+
+
+@app.command()
+def heal(
+    day: Annotated[str, typer.Option("--date", help="Trading date, YYYY-MM-DD.")],
+    world: World = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Ask for candles this long; else until done.")] = None,
+    all_strikes: Annotated[
+        bool, typer.Option("--all-strikes", help="Every listed strike where a full chain was lost, not the window.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Ask again for what had no candle when it was asked for.")
+    ] = False,
+) -> None:
+    """Fill what was not captured of a day from Kite's minute candles; a sealed day is then sealed again."""
+    from g6.commands.heal import run_heal
+
+    run_heal(_date(day, "--date"), world, minutes=minutes, all_strikes=all_strikes, again=again)
 
 
 @app.command()
