@@ -106,3 +106,20 @@ def _wait_until_it_answers(url: str) -> None:
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=Retry(total=60, backoff_factor=0.05, backoff_max=0.2)))
         session.get(url, timeout=5).raise_for_status()
+
+
+@contextmanager
+def redis_server(port: int, password: str) -> Iterator[str]:
+    """Run a Redis on loopback that keeps nothing on disk; yields its address, and kills it at the end."""
+    from redis import Redis
+    from redis.backoff import ConstantBackoff
+    from redis.retry import Retry
+
+    command = [program("redis-server", "redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with subprocess.Popen([*command, "--requirepass", password], stdout=subprocess.DEVNULL) as server:
+        try:
+            with Redis(port=port, password=password, retry=Retry(ConstantBackoff(0.05), 100)) as client:
+                client.ping()
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.kill()

@@ -70,7 +70,7 @@ def _show(report: ImportReport) -> None:
     new = sum(day.new for day in report.days)
     verb = "would be" if report.dry_run else "were"
     console.print(
-        f"{len(report.days)} days; {new:,} quotes {verb} stored, {report.findings.count('rejected'):,} rows or files "
+        f"{len(report.days)} days: {new:,} quotes {verb} stored, {report.findings.count('rejected'):,} rows or files "
         f"rejected, {report.findings.count('repaired'):,} repaired",
         highlight=False,
     )

@@ -1,8 +1,6 @@
 """The hot cache: what a real Redis holds, and that its dying costs nothing but itself."""
 
 import json
-import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,14 +8,13 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from g6_resources.clock import SystemTime
 from g6_resources.hot_cache import RETRY_SECONDS, HotCache
 from g6_resources.seams import SinkError, SnapshotSink
 from tests.resources import lake_frames as made
 from tests.resources.lake_frames import FRIDAY, snapshot
-from tests.servers import free_port, program
+from tests.servers import free_port, redis_server
 
 PASSWORD = "a-very-secret-password"  # pragma: allowlist secret
 
@@ -32,29 +29,9 @@ class Watch(SystemTime):
 
 
 @contextmanager
-def redis_server(port: int, password: str = PASSWORD) -> Iterator[Redis]:
-    """Run a Redis on loopback that keeps nothing on disk; it is killed at the end."""
-    command = [program("redis-server", "redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with subprocess.Popen([*command, "--requirepass", password], stdout=subprocess.DEVNULL) as server:
-        try:
-            client = Redis(port=port, password=password, decode_responses=True)
-            _until_it_answers(client)
-            yield client
-            client.close()
-        finally:
-            server.kill()
-
-
-def _until_it_answers(client: Redis) -> None:
-    pause = threading.Event()
-    for _ in range(200):
-        try:
-            client.ping()
-        except RedisConnectionError:
-            pause.wait(0.02)
-        else:
-            return
-    raise AssertionError("redis-server does not answer")
+def a_redis(port: int) -> Iterator[Redis]:
+    with redis_server(port, PASSWORD), Redis(port=port, password=PASSWORD, decode_responses=True) as client:
+        yield client
 
 
 @pytest.fixture
@@ -68,7 +45,7 @@ def cache_at(port: int, time: SystemTime | None = None, password: str = PASSWORD
 
 @pytest.mark.server
 def test_redis_holds_the_latest_of_each_label_with_a_ttl_and_tells_the_channel(port: int) -> None:
-    with redis_server(port) as redis:
+    with a_redis(port) as redis:
         listener: Any = redis.pubsub()
         listener.subscribe("g6:live:snapshots")
         cache = cache_at(port)
@@ -107,7 +84,7 @@ def test_a_redis_killed_and_restarted_under_load_is_filled_again_by_itself(port:
     watch = Watch()
     cache = cache_at(port, watch)
     lost = 0
-    with redis_server(port):
+    with a_redis(port):
         for number in range(5):
             cache.publish(snapshot(FRIDAY, number))
     for number in range(5, 10):
@@ -120,7 +97,7 @@ def test_a_redis_killed_and_restarted_under_load_is_filled_again_by_itself(port:
     latest = cache.latest("overview", "NIFTY")
     assert latest is not None
     assert latest["snapshot_at"].startswith("2026-11-20T09:25")  # from memory
-    with redis_server(port) as redis:
+    with a_redis(port) as redis:
         watch.at += RETRY_SECONDS
         nifty = snapshot(FRIDAY, 10)
         cache.publish(nifty)
@@ -146,7 +123,7 @@ def test_an_absent_redis_is_left_alone_for_a_while_and_memory_answers(port: int)
 
 @pytest.mark.server
 def test_a_wrong_password_is_told_without_either(port: int) -> None:
-    with redis_server(port):
+    with a_redis(port):
         cache = cache_at(port, password="another-secret")
         with pytest.raises(SinkError, match="REDIS_PASSWORD") as told:
             cache.publish(snapshot(FRIDAY, 0))
