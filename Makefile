@@ -2,7 +2,7 @@
 # ARGS reaches the command behind a target: make demo ARGS="--seed 7", make test ARGS=tests/market
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check bench runtime development
+.PHONY: help demo dev test check notebooks bench runtime development
 
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
@@ -26,6 +26,9 @@ check: development ## lint, format, types, import contracts, Dagster definitions
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.check_definitions
 	$(BIN)/python -m tools.secret_scan
+
+notebooks: development ## open the notebooks on the newest world, in the browser
+	@$(BIN)/marimo edit notebooks $(ARGS)
 
 bench: development ## measure, and write benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(ARGS)
