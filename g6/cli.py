@@ -3,7 +3,7 @@
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -31,10 +31,10 @@ def main() -> None:
     """Run the command line; a known error is one message on standard error and exit code 2."""
     try:
         app()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the outermost place: a defect is shown too, without secrets
         message = message_of(error)
         if message is None:
-            raise
+            _show_defect(error)
         Console(stderr=True).print("[red]g6:[/red]", escape(message), highlight=False, soft_wrap=True)
         sys.exit(getattr(error, "exit_code", 2))
 
@@ -295,6 +295,16 @@ def rebuild(world: World = None) -> None:
     from g6.commands.operate import run_rebuild
 
     run_rebuild(world)
+
+
+def _show_defect(error: Exception) -> NoReturn:
+    """End with the trace of a defect of ours, from which the secrets of this process were taken out."""
+    import traceback
+
+    from g6_resources.redaction import Redactor
+
+    sys.stderr.write(Redactor().text("".join(traceback.format_exception(error))))
+    sys.exit(1)
 
 
 def _date(text: str, name: str) -> date:

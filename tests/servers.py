@@ -85,7 +85,8 @@ def prometheus(folder: Path, target: str, rules: Path) -> Iterator[str]:
     ):
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_it_answers(f"{url}/-/ready")
+            _wait_until_it_answers(f"{url}/-/healthy")
+            wait_for("Prometheus", lambda: requests.get(f"{url}/-/ready", timeout=5).ok, 60)
             yield url
         finally:
             server.terminate()
