@@ -2,7 +2,7 @@
 # ARGS reaches the command behind a target: make demo ARGS="--seed 7", make test ARGS=tests/market
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check notebooks bench runtime development
+.PHONY: help demo dev test check notebooks bench docs runtime development
 
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
@@ -29,6 +29,9 @@ check: development ## lint, format, types, import contracts, Dagster definitions
 
 notebooks: development ## open the notebooks on the newest world, in the browser
 	@$(BIN)/marimo edit notebooks $(ARGS)
+
+docs: development ## build the documentation site into build/site; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: development ## measure, and write benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(ARGS)
