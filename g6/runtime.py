@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -62,9 +62,19 @@ def instance_of(root: DataRoot) -> "Generator[dg.DagsterInstance]":
 
 
 def run_job(
-    root: DataRoot, settings: Settings, job: str, day: date, tags: Mapping[str, str] | None = None
+    root: DataRoot,
+    settings: Settings,
+    job: str,
+    day: date,
+    tags: Mapping[str, str] | None = None,
+    ops: Mapping[str, Any] | None = None,
 ) -> "dg.ExecuteInProcessResult":
     """Run a job of the platform in this process, recorded in the world's Dagster instance.
+
+    Parameters
+    ----------
+    tags, ops
+        Of the run: its tags, and its configuration by asset.
 
     Raises
     ------
@@ -89,7 +99,7 @@ def run_job(
                 partition_key=day.isoformat(),
                 instance=instance,
                 tags=dict(tags or {}),
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, "ops": dict(ops or {})},
                 raise_on_error=False,
             )
         except dg.DagsterUnknownPartitionError as error:

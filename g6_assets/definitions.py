@@ -12,10 +12,11 @@ from typing import Any
 
 import dagster as dg
 
-from g6_assets import delivery, instruments, jobs, partitions, schedules, seal, sensors, session
+from g6_assets import candles, delivery, instruments, jobs, partitions, schedules, seal, sensors, session
 from g6_assets.analytics import build_analytics
 from g6_assets.checks import build_index_checks
 from g6_assets.common import OWNERS
+from g6_assets.heal_sensor import heal_gaps
 from g6_assets.per_index import build_index
 from g6_market.calendar import TradingCalendar
 from g6_resources.clock import clock_from
@@ -96,13 +97,14 @@ def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overri
             *external_assets(),
             *instruments.build(dates),
             session.build(dates),
+            candles.build(dates),
             seal.build(dates),
             *([delivery.build(dates)] if influx else []),
             *per_index,
         ],
         asset_checks=checks,
         jobs=[*jobs.build(checks), *([delivery.build_job()] if influx else [])],
-        sensors=[*sensors.SENSORS, *([delivery.build_sensor(dates)] if influx else [])],
+        sensors=[*sensors.SENSORS, heal_gaps, *([delivery.build_sensor(dates)] if influx else [])],
         schedules=list(schedules.SCHEDULES),
         resources={**build_resources(settings, root), **overrides},
         executor=dg.in_process_executor,
@@ -150,7 +152,7 @@ def build_resources(settings: Settings, root: DataRoot) -> dict[str, Any]:
 
 
 def external_assets() -> list[dg.AssetSpec]:
-    """Return what lies outside: the broker's dump and its quotes."""
+    """Return what lies outside: the broker's dump, its quotes and its candles."""
     return [
         dg.AssetSpec(
             ["kite", "instruments"],
@@ -159,6 +161,14 @@ def external_assets() -> list[dg.AssetSpec]:
             kinds={"kite"},
             owners=OWNERS,
             metadata={"dagster/uri": "https://kite.trade/docs/connect/v3/market-quotes/"},
+        ),
+        dg.AssetSpec(
+            ["kite", "candles"],
+            description="Kite Connect's minute candles with open interest: one call a contract, three a second.",
+            group_name="session",
+            kinds={"kite"},
+            owners=OWNERS,
+            metadata={"dagster/uri": "https://kite.trade/docs/connect/v3/historical/"},
         ),
         dg.AssetSpec(
             ["kite", "quote"],

@@ -15,7 +15,7 @@ MORNING_JOB = "morning_job"
 
 def build(checks: Sequence[dg.AssetChecksDefinition]) -> list[Any]:
     """Return the jobs."""
-    seal = AssetSelection.assets("seal")
+    seal = AssetSelection.assets("candles", "seal")
     for check in checks:
         seal = seal | AssetSelection.checks(check)
     return [
@@ -31,7 +31,7 @@ def build(checks: Sequence[dg.AssetChecksDefinition]) -> list[Any]:
         dg.define_asset_job(
             SEAL_JOB,
             selection=seal,
-            description="Seal a closed day, swap the views, judge the day.",
+            description="Heal what candles can, seal a closed day, swap the views, judge the day.",
             executor_def=dg.in_process_executor,
             tags={"dagster/max_runtime": "3600"},
         ),

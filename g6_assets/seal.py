@@ -6,7 +6,8 @@ and summaries by date, series by offset.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,10 +15,21 @@ import pandas as pd
 
 from g6_assets.analytics import OVERLAY, front_overlay, overlay_numbers, picture, summary_numbers
 from g6_assets.capture import DayPlan
+from g6_assets.capture.interrupted import record_interrupted
 from g6_assets.common import OWNERS, opened_session, plan_of, rows_by
 from g6_assets.partitions import series_keys
+from g6_market.calendar import TradingCalendar
 from g6_market.day import CODE_VERSION
-from g6_market.schema import DAILY_SUMMARY, EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, SNAPSHOTS
+from g6_market.schema import (
+    DAILY_SUMMARY,
+    EXPIRIES,
+    EXPIRY_OVERVIEW,
+    OFFSET_SERIES,
+    OPTION_CHAIN,
+    OVERVIEW,
+    QUOTES,
+    SNAPSHOTS,
+)
 from g6_market.series import offset_series, series_key
 from g6_resources.clock import SystemTime
 from g6_resources.lake import Lake
@@ -36,7 +48,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
     @dg.asset(
         name="seal",
-        deps=["quotes", "reference", "expiries"],
+        deps=["quotes", "candles", "reference", "expiries"],
         description="A closed day: derived again from its quotes, sorted, sealed, in the views; live files gone.",
         partitions_def=dates,
         group_name="session",
@@ -68,6 +80,8 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             run_id=context.run.run_id,
             trade_date=day.isoformat(),
         ):
+            for due in completed(store, day, calendar, root.session_state_file):
+                context.log.warning(f"{due:%H:%M:%S}: the session died in it; its rows are made from its quotes")
             report = seal_day(
                 store,
                 day,
@@ -96,6 +110,13 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         )
 
     return seal
+
+
+def completed(store: Lake, day: date, calendar: TradingCalendar, state_file: Path) -> list[datetime]:
+    """Record the snapshots of a day, sealed or not, that its session died in and no other attempt completed."""
+    if not store.live_names(QUOTES, day):
+        return []
+    return record_interrupted(store, trading_day(store, day, calendar), state_file)
 
 
 def recorded(

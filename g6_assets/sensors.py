@@ -14,7 +14,7 @@ from g6_assets.decide import Action, HeartbeatFact, RunFact, RunState, decide_se
 from g6_assets.jobs import SEAL_JOB, SESSION_JOB
 from g6_assets.session import ATTEMPT_TAG, SESSION_TAG
 from g6_market.calendar import IST, Closed
-from g6_market.schema import SNAPSHOTS
+from g6_market.schema import QUOTES, SNAPSHOTS
 from g6_resources.clock import DrivenClock, SystemTime
 from g6_resources.disk import obstacle
 from g6_resources.heartbeat import Heartbeat, HeartbeatFile, HeartbeatUnreadable, kill_process
@@ -56,7 +56,7 @@ def market_hours(
     calendar = market.calendar()
     today = now.date()
     session = calendar.on(today)
-    runs = _runs(context.instance, SESSION_JOB, today)
+    runs = runs_of(context.instance, SESSION_JOB, today)
     beat, garbled_seconds = _heartbeat(files.heartbeat(), system)
     decision = decide_session(
         now=now,
@@ -111,13 +111,17 @@ def after_close(
     calendar = market.calendar()
     store = lake.lake()
     # A day that only has its morning's dump was not captured: there is nothing to seal.
-    days = [day for day in store.unsealed_days() if calendar.is_open_day(day) and store.live_names(SNAPSHOTS, day)]
+    days = [
+        day
+        for day in store.unsealed_days()
+        if calendar.is_open_day(day) and (store.live_names(SNAPSHOTS, day) or store.live_names(QUOTES, day))
+    ]
     beat = _fact(_heartbeat(files.heartbeat(), system)[0], system)
     day, decision = decide_seal(
         now=now,
         system_now=system.now(),
         unsealed={day: calendar.session(day) for day in days},
-        runs={day: _runs(context.instance, SEAL_JOB, day) for day in days},
+        runs={day: runs_of(context.instance, SEAL_JOB, day) for day in days},
         session_alive=beat is not None and not beat.ended and beat.age_seconds < 60,
     )
     if day is None:
@@ -130,7 +134,8 @@ def after_close(
 SENSORS: Sequence[dg.SensorDefinition] = (market_hours, after_close, run_failed)
 
 
-def _runs(instance: dg.DagsterInstance, job: str, day: date) -> list[RunFact]:
+def runs_of(instance: dg.DagsterInstance, job: str, day: date) -> list[RunFact]:
+    """Return the last runs of a job for a day."""
     records = instance.get_run_records(dg.RunsFilter(job_name=job, tags={_PARTITION_TAG: day.isoformat()}), limit=50)
     return [
         RunFact(

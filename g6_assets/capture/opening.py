@@ -24,6 +24,9 @@ from g6_resources.seams import QuoteSource, SourceError
 DUMP_FILE = "dump"
 SWEEP_FILE = "sweep"
 
+Check = Callable[[], None]
+"""Raises where its caller must not go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class DayPlan:
@@ -65,6 +68,7 @@ def open_day(
     calendar: TradingCalendar,
     *,
     refresh: bool = False,
+    may_write: Check | None = None,
 ) -> tuple[TradingDay, bool]:
     """Return the trading day and whether its files were written now.
 
@@ -72,9 +76,13 @@ def open_day(
     ----------
     refresh
         Fetch the dump anew although the day has one.
+    may_write
+        Asked before each write: `Fence.check` of a session, which may have been replaced while it waited for the dump.
 
     Raises
     ------
+    FencedOut
+        A newer attempt owns the day.
     SourceError, DumpError, ExpiryError
         When the dump cannot be had, is empty, truncated or contradicts itself. Nothing is written then.
     """
@@ -84,10 +92,15 @@ def open_day(
         return trading_day(lake, day, calendar), False
     instruments = normalise_dump(source.instruments(plan.exchanges), list(plan.tags))
     made = make_day(session, plan.conventions, instruments, plan.tags, calendar, plan.strikes_each_side)
-    lake.write_live(CONVENTIONS, day, DUMP_FILE, made.conventions.to_frame())
-    lake.write_live(EXPIRIES, day, DUMP_FILE, made.expiries)
-    # Last, because a stored dump is what says that the day is opened.
-    lake.write_live(INSTRUMENTS, day, DUMP_FILE, made.instruments)
+    # The dump last, because that it is stored says that the day is opened.
+    for table, frame in (
+        (CONVENTIONS, made.conventions.to_frame()),
+        (EXPIRIES, made.expiries),
+        (INSTRUMENTS, made.instruments),
+    ):
+        if may_write is not None:
+            may_write()
+        lake.write_live(table, day, DUMP_FILE, frame)
     return made, True
 
 
@@ -98,6 +111,7 @@ def reference_sweep(
     now: Callable[[], datetime],
     *,
     deadline: datetime | None = None,
+    may_write: Check | None = None,
 ) -> pd.DataFrame | None:
     """Ask once for every listed contract and store previous close, limits and opening open interest.
 
@@ -110,6 +124,8 @@ def reference_sweep(
         The market's clock.
     deadline
         Market time after which no call is tried again; by default each has the source's own budget.
+    may_write
+        See `open_day`.
 
     Raises
     ------
@@ -132,6 +148,8 @@ def reference_sweep(
     frame["opening_oi"] = quotes["oi"] if before_open else None
     frame["previous_oi"] = keys.map(_last_oi(lake, day)).astype("Int64")
     frame = conform(frame.drop_duplicates(["exchange", "tradingsymbol"]), REFERENCE)
+    if may_write is not None:
+        may_write()
     lake.write_live(REFERENCE, date_, SWEEP_FILE, frame)
     return frame
 

@@ -1,5 +1,6 @@
 """The `snapshots` rows of one due instant: what was asked of each chain, what came, and why not all of it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,13 +10,15 @@ import pandas as pd
 
 from g6_market.contracts import ChainKey
 from g6_market.day import TradingDay, wall_clock
-from g6_market.frames import assemble, text_array
+from g6_market.frames import assemble, instants, text_array
 from g6_market.schema import SNAPSHOTS
+from g6_market.universe import StickyWindow, expected_legs
 
 # A full chain with fewer of its listed legs answered is not one: totals then keep the last whole chain (`oi_as_of`).
 FULL_CHAIN_SHARE = 0.95
 ABSENT = "absent in answer"
 STALE = "stale"
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +91,28 @@ def outcome_rows(
         "attempt": np.full(len(found), attempt),
     }
     return assemble(SNAPSHOTS, columns)
+
+
+def rows_of_quotes(due: datetime, quotes: pd.DataFrame, day: TradingDay, window: StickyWindow | None) -> pd.DataFrame:
+    """Return table `snapshots` of an instant of which only the quotes were stored.
+
+    Parameters
+    ----------
+    quotes
+        What is stored of it, with option legs.
+    window
+        The session's window then; None where it had none, so that it asked for every strike. What was asked is told by
+        how much came.
+    """
+    legs = quotes[quotes["contract_type"] == "option"]
+    numbers = day.chain_numbers(legs["underlying"], instants(legs, "expiry"))
+    came = Counter(day.chains[number] for number in numbers if number >= 0)
+    asked = expected_legs(day, window)
+    full = window is None or any(count > asked[chain] for chain, count in came.items())
+    # Of a chain without quotes it is not known whether its call failed or was never made.
+    received = pd.Timestamp(legs["received_at"].max()).to_pydatetime().replace(tzinfo=due.tzinfo)
+    tallies = {
+        chain: Tally(requested, came[chain], None, received) if came[chain] else Tally(requested, 0, INTERRUPTED)
+        for chain, requested in (expected_legs(day) if full else asked).items()
+    }
+    return outcome_rows(due, tallies, day, full=full, attempt=int(legs["attempt"].iloc[0]))

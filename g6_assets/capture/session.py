@@ -169,7 +169,9 @@ class CaptureSession:
         self._enter("opening", "checking the token")
         # A day that is stored needs no token to begin: each due instant is then recorded with what stands in its way.
         self._until_token_lives(self.session.open if is_opened(self.lake, self.session) else self.session.close)
-        day, written = open_day(self.lake, self.source, self.plan, self.session, self.calendar)
+        day, written = open_day(
+            self.lake, self.source, self.plan, self.session, self.calendar, may_write=self.fence.check
+        )
         self.events.day_opened(day, written=written)
         self._enter("waiting", f"reference sweep, then the open at {self.session.open:%H:%M}")
         self.clock.wait_until(self.session.open - REFERENCE_BEFORE_OPEN, self.beat)
@@ -275,7 +277,9 @@ class CaptureSession:
 
     def _swept_day(self, day: TradingDay, deadline: datetime | None = None) -> TradingDay:
         try:
-            frame = reference_sweep(self.lake, self.source, day, self.clock.now, deadline=deadline)
+            frame = reference_sweep(
+                self.lake, self.source, day, self.clock.now, deadline=deadline, may_write=self.fence.check
+            )
         except SourceError as error:
             self._enter("waiting", f"reference sweep failed: {error}")
             return day

@@ -16,7 +16,7 @@ import pandas as pd
 
 from g6_assets.capture.interrupts import Interrupts
 from g6_assets.capture.opening import DayPlan
-from g6_assets.capture.outcomes import STALE, Tally, outcome_rows
+from g6_assets.capture.outcomes import STALE, Tally, outcome_rows, rows_of_quotes
 from g6_assets.capture.state import SessionState
 from g6_market.contracts import ChainKey
 from g6_market.day import TradingDay, wall_clock
@@ -161,7 +161,7 @@ class SnapshotTaker:
         if name in self._lake.live_names(SNAPSHOTS, due.date()):
             rows = self._lake.read_live(SNAPSHOTS, due.date(), names=[name])
         else:
-            rows = self._rows_from(due, quotes, state.window)
+            rows = rows_of_quotes(due, quotes, self.day, state.window)
             self._write(SNAPSHOTS, due, rows)
         state.stamps |= newest_exchange_stamp(quotes)
         return Taken(due, self._derive_and_store(due, quotes, rows, state), rows, None)
@@ -237,21 +237,6 @@ class SnapshotTaker:
             )
             for chain, requested in request.legs.items()
         }
-
-    def _rows_from(self, due: datetime, quotes: pd.DataFrame, window: StickyWindow | None) -> pd.DataFrame:
-        """Make the rows of a snapshot of which only the quotes were stored; what it asked for is told by its width."""
-        legs = quotes[quotes["contract_type"] == "option"]
-        numbers = self.day.chain_numbers(legs["underlying"], instants(legs, "expiry"))
-        came = Counter(self.day.chains[number] for number in numbers if number >= 0)
-        narrow = self._full if window is None else self._window_request(window)
-        full = window is None or any(count > narrow.legs[chain] for chain, count in came.items())
-        # Of a chain without quotes it is not known whether its call failed or was never made.
-        received = pd.Timestamp(legs["received_at"].max()).to_pydatetime().replace(tzinfo=due.tzinfo)
-        tallies = {
-            chain: Tally(requested, came[chain], None, received) if came[chain] else Tally(requested, 0, "interrupted")
-            for chain, requested in (self._full if full else narrow).legs.items()
-        }
-        return outcome_rows(due, tallies, self.day, full=full, attempt=int(legs["attempt"].iloc[0]))
 
 
 def _window(day: TradingDay, plan: DayPlan, window: StickyWindow | None, overview: pd.DataFrame) -> StickyWindow:

@@ -60,7 +60,7 @@ def load_state(path: Path, lake: Lake, day: TradingDay, *, before: datetime | No
     before
         Leave out what is stored of this due instant and later ones; they are to be completed first.
     """
-    window = _stored_window(path, day)
+    window = stored_window(path, day)
     state = SessionState(window=window, _saved=window)
     date_ = day.session.trade_date
     snapshots = lake.read(SNAPSHOTS, date_)
@@ -81,7 +81,8 @@ def load_state(path: Path, lake: Lake, day: TradingDay, *, before: datetime | No
     return state
 
 
-def _stored_window(path: Path, day: TradingDay) -> StickyWindow | None:
+def stored_window(path: Path, day: TradingDay) -> StickyWindow | None:
+    """Return the window that the day's session had last; None where it had none, or the file is of another day."""
     if not path.is_file():
         return None
     try:

@@ -25,10 +25,12 @@ DAGSTERS_OWN = (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning, Depre
 SESSION = {
     "kite/instruments": {"kite"},
     "kite/quote": {"kite"},
+    "kite/candles": {"kite"},
     "instruments": {"parquet"},
     "expiries": {"parquet"},
     "reference": {"parquet"},
     "quotes": {"parquet", "kite"},
+    "candles": {"parquet", "kite"},
     "seal": {"parquet", "duckdb"},
 }
 OF_AN_INDEX = {
@@ -117,7 +119,7 @@ def test_the_jobs_are_the_session_the_seal_and_the_morning(repository: dg.Reposi
 
 def test_sensors_and_schedules_run_from_the_first_start(repository: dg.RepositoryDefinition) -> None:
     sensors = {sensor.name: sensor for sensor in repository.sensor_defs}
-    assert {"market_hours", "after_close"} <= set(sensors)
+    assert {"market_hours", "after_close", "heal_gaps"} <= set(sensors)
     assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     (morning,) = repository.schedule_defs
     assert morning.default_status is dg.DefaultScheduleStatus.RUNNING
