@@ -57,8 +57,8 @@ class Breakage:
     def install(self) -> None:
         """Begin; there is no way back, the process is meant to end."""
         sys.addaudithook(self._audit)
-        os.write = self._slow_write  # type: ignore[assignment]
-        os.fsync = self._slow_fsync  # type: ignore[assignment]
+        os.write = self._slow_write
+        os.fsync = self._slow_fsync
 
     # ---------------------------------------------------------------- what Python reports
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:

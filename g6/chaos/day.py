@@ -161,9 +161,7 @@ class _Player:
             if outcome.well:
                 return
             if not outcome.killed and not self._may_fail(outcome.ended, at, ended):
-                self.violations.append(
-                    f"attempt {number} died by itself: {outcome.ended} ({outcome.told.get('where')})"
-                )
+                self._violated(f"attempts die by themselves: {outcome.ended} ({outcome.told.get('where')})")
             down = timedelta(seconds=death.down_seconds) if outcome.killed and death else RELAUNCHED_AFTER
             at = ended + down
             if at >= script.session.close:

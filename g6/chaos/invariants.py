@@ -106,7 +106,7 @@ def _differences(
     for name in names:
         got = rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
         wrong = ~(np.isclose(got, served[name], rtol=1e-6, atol=1e-9) | (np.isnan(got) & np.isnan(served[name])))
-        for place in np.flatnonzero(wrong):
+        for place in np.flatnonzero(wrong).tolist():
             at = rows["snapshot_at"].iloc[place]
             yield f"{keys[place]} at {at:%H:%M}: {name} is {got[place]}, {served[name][place]} was served"
 
@@ -207,6 +207,7 @@ def _unlike_candles(healed: pd.DataFrame, truth: Truth, after: datetime) -> Iter
     keys = healed["exchange"].astype(str) + ":" + healed["tradingsymbol"].astype(str)
     for key, rows in healed.groupby(keys):
         candles = truth.candles(str(key), after)
+        row: Any
         for row in rows[["snapshot_at", "last_price", "oi", "bid_price", "ask_price", "contract_type"]].itertuples():
             wanted = candles.get(row.snapshot_at)
             if wanted is None:
@@ -231,7 +232,7 @@ def _unhealed(world: ChaosWorld, stored: Stored, truth: Truth, after: datetime) 
         exchange = INDICES[str(underlying)].derivative_exchange
         legs = {at: set(names) for at, names in rows.groupby("snapshot_at")["tradingsymbol"]}
         fine = set(whole.loc[(whole["underlying"] == underlying) & (whole["expiry"] == expiry), "snapshot_at"])
-        times = sorted(set(legs) & fine)
+        times: list[Any] = sorted(set(legs) & fine)
         for due in dues(world):
             at = pd.Timestamp(due.replace(tzinfo=None))
             if at in fine or not times:

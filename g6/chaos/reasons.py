@@ -56,7 +56,10 @@ class Reasons:
     def causes(self, due: datetime) -> set[str]:
         """Return the causes that a row of this instant may name."""
         asked = self.asked_within(due)
-        found = {cause for fault in self.script.broker for cause in self._of_fault(fault, asked)}
+        found = {cause for fault in self.script.broker for cause in self._of_fault(fault, asked, passing=False)}
+        if found:
+            # The last of several failures names the cause, and that may be a passing one.
+            found |= {cause for fault in self.script.broker for cause in self._of_fault(fault, asked, passing=True)}
         for death in self.script.token_deaths:
             if Window(death.at, death.login_at + _POLL).meets(asked.start, asked.end):
                 found.add("token dead")
@@ -77,7 +80,7 @@ class Reasons:
             if fault["kind"] == "stale" and window_of(fault).holds(received)
         }
 
-    def _of_fault(self, fault: Mapping[str, Any], asked: Window) -> tuple[str, ...]:
+    def _of_fault(self, fault: Mapping[str, Any], asked: Window, *, passing: bool) -> tuple[str, ...]:
         window = window_of(fault)
         if fault["kind"] not in _CAUSES or not window.meets(asked.start, asked.end):
             return ()
@@ -86,8 +89,9 @@ class Reasons:
         if fault["kind"] in ("absent", "stale"):
             return _CAUSES[fault["kind"]]
         outlived = window.end < asked.end - _LAST_PAUSE - _CALLS
-        passing = not lasting(fault) and self._passing(asked) <= _OUTLIVED
-        return () if outlived or passing else _CAUSES[fault["kind"]]
+        if not lasting(fault):
+            outlived = not passing and self._passing(asked) <= _OUTLIVED
+        return () if outlived else _CAUSES[fault["kind"]]
 
     def _passing(self, asked: Window) -> int:
         faults = (fault for fault in self.script.broker if not lasting(fault))

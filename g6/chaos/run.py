@@ -1,5 +1,6 @@
 """Many days at once: workers with a simulator each, and what they found together."""
 
+import importlib
 import multiprocessing
 import tempfile
 from collections import Counter
@@ -10,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from operator import add
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from g6.chaos.day import DayResult, run_day
 from g6.chaos.script import LAST_DATE, draw
@@ -96,7 +97,7 @@ def run_days(order: Order) -> Generator[DayResult]:
     """
     context = multiprocessing.get_context("spawn")
     waiting = list(reversed(order.days))
-    workers: dict[Connection, BaseProcess] = {}
+    workers: dict[Any, BaseProcess] = {}
     try:
         for _ in range(min(order.jobs, len(waiting))):
             ours, theirs = context.Pipe()
@@ -106,9 +107,7 @@ def run_days(order: Order) -> Generator[DayResult]:
             ours.send(waiting.pop())
             workers[ours] = worker
         while workers:
-            for ready in wait(list(workers)):
-                connection = ready if isinstance(ready, Connection) else None
-                assert connection is not None  # noqa: S101 - nothing else is waited for
+            for connection in cast("list[Any]", wait(list(workers))):
                 result: DayResult = connection.recv()
                 yield result
                 if waiting:
@@ -123,8 +122,7 @@ def run_days(order: Order) -> Generator[DayResult]:
 
 
 def _work(seed: int, name: str, orders: "Connection[Any, Any]") -> None:
-    import kiteconnect  # noqa: F401 - once here, not in each of the forks
-
+    importlib.import_module("kiteconnect")  # once here, not in each of the forks
     size = SIZES[name]
     calendar = TradingCalendar.load()
     config = SimConfig(trade_date=LAST_DATE, seed=seed, indices=tuple(size.tags), access_token="")

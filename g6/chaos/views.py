@@ -1,6 +1,6 @@
 """What a reader sees at any moment: the views answer, and tell no less than what is stored."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ _QUESTIONS = (
 
 
 @contextmanager
-def opened(world: ChaosWorld) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(world: ChaosWorld) -> Generator[duckdb.DuckDBPyConnection]:
     """Open the views as an analyst does."""
     with duckdb.connect(str(world.root.warehouse), read_only=True) as connection:
         connection.execute("SET threads = 1")
