@@ -177,6 +177,7 @@ def test_a_dead_session_is_said_while_the_market_is_open(moving: Desk, opened: O
     world.root.heartbeat_file.unlink()
     page = opened(url)
     expect(page.locator("#status")).to_have_text("Session down · sim:7")
+    expect(page.locator("#notice")).to_have_text("No session has run in this world. g6 status says more.")
 
 
 def test_a_closed_market_says_when_it_opens(moving: Desk, opened: Opener):

@@ -8,7 +8,23 @@ import typer
 
 from tools import data_dictionary, settings_table
 
-DOCUMENTS = ["README.md", *(f"docs/{n}.md" for n in ("architecture", "definitions", "operations", "configuration"))]
+DOCUMENTS = [
+    "README.md",
+    *(
+        f"docs/{n}.md"
+        for n in (
+            "architecture",
+            "definitions",
+            "operations",
+            "configuration",
+            "desk",
+            "extending",
+            "importing",
+            "index",
+            "sinks",
+        )
+    ),
+]
 
 
 def test_the_data_dictionary_is_the_schema(project: Path):
@@ -34,7 +50,7 @@ def test_every_g6_command_that_a_document_names_exists(tree: dict[str, str]):
     groups = {group.name: _names(group.typer_instance) for group in app.registered_groups}
     commands = _names(app) | set(groups)
     for doc in DOCUMENTS:
-        for command, rest in re.findall(r"(?:^|`)g6 ([a-z]+)(?: ([a-z]+)\b)?", tree[doc], re.MULTILINE):
+        for command, rest in re.findall(r"(?:^|`)g6 ([a-z-]+)(?: ([a-z]+)\b)?", tree[doc], re.MULTILINE):
             assert command in commands, f"{doc} names `g6 {command}`"
             if command in groups:
                 assert rest in groups[command], f"{doc} names `g6 {command} {rest}`"

@@ -44,13 +44,13 @@ function pair(row, names, left, step, { y }) {
 const tell = (value, name) => (name.includes("change") ? (value > 0 ? "+" : "") : "") + units(value);
 
 function* grid({ low, high, y }, width) {
-  for (const value of nice(low, high)) {
+  const values = nice(low, high);
+  const digits = values.some((value) => (value / LAKH) % 1) ? 1 : 0;
+  for (const value of values) {
     yield s("line", { class: value === 0 ? "zero" : "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) });
-    yield s("text", { class: "tick", x: EDGE.left - 6, y: y(value) + 3.5, "text-anchor": "end" }, `${low < 0 ? signed(value / LAKH, places(high - low)) : number(value / LAKH, places(high - low))}`);
+    yield s("text", { class: "tick", x: EDGE.left - 6, y: y(value) + 3.5, "text-anchor": "end" }, low < 0 ? signed(value / LAKH, digits) : number(value / LAKH, digits));
   }
 }
-
-const places = (span) => (span / LAKH < 4 ? 1 : 0);
 
 // About four round values between the ends.
 function nice(low, high) {

@@ -37,6 +37,13 @@ export function units(value) {
 /** A share of one as per cent: 0.1317 is 13.17 %. */
 export const percent = (share, digits = 2) => (share === null || share === undefined ? DASH : `${number(share * 100, digits)} %`);
 
+/** Ticks of an axis as per cent, with as many decimals as tell them apart. */
+export function percentTicks(_, ticks) {
+  const step = ticks.length > 1 ? (ticks[1] - ticks[0]) * 100 : 1;
+  const digits = [0, 1, 2, 3].find((count) => Math.abs(step * 10 ** count - Math.round(step * 10 ** count)) < 1e-6) ?? 3;
+  return ticks.map((tick) => percent(tick, digits));
+}
+
 /** A strike: no decimals unless it has some. */
 export const strike = (value) => number(value, value !== null && value % 1 ? 2 : 0);
 

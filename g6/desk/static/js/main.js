@@ -15,12 +15,15 @@ import * as straddle from "./views/straddle.js";
 import * as volatility from "./views/volatility.js";
 
 const VIEWS = { chain, oi, quality, straddle, volatility };
+const LOOK_MS = 200;
 const PULSE_MS = { live: 1000, idle: 5000 };
 
 let shown = null; // what the page shows: days, day, minutes, second, expiries, expiry
-let world = { indices: [], version: "" };
+let world = { indices: [], version: "", down: false }; // what the server said last
 let busy = false;
 let again = false;
+let direction = 1; // of the last step through the day
+let waiting = 0;
 
 async function refresh() {
   if (busy) {
@@ -78,6 +81,7 @@ function notices({ expiry, second, at, minutes, today }, days) {
   const texts = [];
   if (state.day && !days.includes(state.day)) texts.push(`${state.day} is not stored; this is ${longDate(today.day)}.`);
   if (!expiry.exact) texts.push(`${state.index} has no ${state.expiry} on this day; this is the nearest expiry.`);
+  if (world.down) texts.push(`${world.session}. g6 status says more.`);
   const seen = Math.max(...at.term.second);
   if (minutes.missing.has(second)) texts.push(day.lateness(seen, second, "") ?? "");
   return texts.filter(Boolean);
@@ -85,15 +89,13 @@ function notices({ expiry, second, at, minutes, today }, days) {
 
 const without = (question, name) => Object.fromEntries(Object.entries(question).filter(([key]) => key !== name));
 
-// The neighbours of a minute are asked for while somebody looks at it, so that an arrow key shows them at once.
+// The next minute is asked for while somebody looks at this one, so that an arrow key shows it at once; after a pause,
+// so that who hurries through the day has the server for himself.
 function ahead(question, minutes, place) {
-  if (!("prefetch" in (VIEWS[state.view] ?? chain))) return;
-  window.requestIdleCallback?.(() => {
-    if (busy) return;
-    for (const near of [place + 1, place - 1]) {
-      if (minutes[near] !== undefined) VIEWS[state.view].prefetch({ ...question, at: clock(minutes[near]) });
-    }
-  });
+  clearTimeout(waiting);
+  const near = minutes[place + direction];
+  if (near === undefined || !VIEWS[state.view]?.prefetch) return;
+  waiting = setTimeout(() => busy || VIEWS[state.view].prefetch?.({ ...question, at: clock(near) }).catch(() => {}), LOOK_MS);
 }
 
 function nearest(days, asked) {
@@ -124,6 +126,7 @@ function done(what) {
 function step(count) {
   if (!shown?.minutes.all.length) return;
   const { all } = shown.minutes;
+  direction = Math.sign(count);
   // From the state, not from what is drawn: keys may come faster than answers.
   const place = Math.min(Math.max(day.placeOf(all, state.at) + count, 0), all.length - 1);
   set({ day: shown.today.day, at: clock(all[place]) });
@@ -161,9 +164,10 @@ async function watch() {
     try {
       const now = await pulse();
       header.drawStatus(now, now.world);
-      if (world.version !== now.version) {
+      const news = world.version !== now.version;
+      if (news) forget();
+      if (news || world.down !== now.down) {
         world = now;
-        forget();
         refresh();
       }
       if (now.live || now.open) wait = PULSE_MS.live;

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { DAY_AXIS, line, plot } from "../charts.js";
 import { rowsOf } from "../day.js";
 import { h, s } from "../dom.js";
-import { clock, number, percent, shortDate } from "../format.js";
+import { clock, DASH, number, percent, shortDate } from "../format.js";
 import { set } from "../state.js";
 
 export const load = ({ index, day }) => ask("quality", { index, day });
@@ -92,7 +92,7 @@ function charts(place, { legs, snapshots }, expiries, { second, day }) {
     plot(place.querySelector(".of-stale"), { ...shared, y: { values: (_, ticks) => ticks.map((tick) => percent(tick, 0)), size: 46, range: (_, __, high) => [0, Math.max(high ?? 0, 0.1)] }, data: lines(legs, (columns, position) => (columns.near[position] ? columns.stale[position] / columns.near[position] : null)), series: series((value) => percent(value, 1)) });
   }
   if (snapshots.second.length) {
-    plot(place.querySelector(".of-delay"), { ...shared, y: { values: (_, ticks) => ticks.map((tick) => `${number(tick, 1)} s`), size: 46 }, data: lines(snapshots, (columns, position) => (columns.latency_ms[position] === null ? null : columns.latency_ms[position] / 1000)), series: series((value) => `${number(value)} s`) });
+    plot(place.querySelector(".of-delay"), { ...shared, y: { values: (_, ticks) => ticks.map((tick) => `${number(tick, 1)} s`), size: 46 }, data: lines(snapshots, (columns, position) => (columns.latency_ms[position] === null ? null : columns.latency_ms[position] / 1000)), series: series((value) => (value === null ? DASH : `${number(value)} s`)) });
   }
 }
 

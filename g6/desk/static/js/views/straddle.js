@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { DAY_AXIS, line, plot } from "../charts.js";
 import { h } from "../dom.js";
-import { clock, number, percent, strike } from "../format.js";
+import { clock, number, percent, percentTicks, strike } from "../format.js";
 import { set, state } from "../state.js";
 
 /** The course of the day, with the seconds that were healed where these are left out. */
@@ -60,18 +60,18 @@ function lines(panels, course, overlay, context) {
     series: [
       line("ATM straddle", "accent", rupees, { width: 2 }),
       line("Fixed strike", "amber", rupees, { width: 2 }),
-      line("its VWAP", "muted", rupees, { width: 1 }),
+      line("its VWAP", "muted", rupees, { width: 1.3 }),
       line("ATM, earlier days", "accent", rupees, dashed),
       line("Fixed, earlier days", "amber", rupees, dashed),
     ],
   });
   plot(panels.iv, {
     ...shared,
-    y: { values: (_, ticks) => ticks.map((tick) => percent(tick, 1)) },
+    y: { values: percentTicks },
     data: [course.second, kept(course.iv), kept(course.iv_trading), at("iv")],
     series: [
       line("ATM IV", "violet", percent, { width: 2 }),
-      line("in trading time", "muted", percent, { width: 1 }),
+      line("in trading time", "muted", percent, { width: 1.3 }),
       line("earlier days", "violet", percent, dashed),
     ],
   });

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { line, plot } from "../charts.js";
 import { rowsOf } from "../day.js";
 import { h } from "../dom.js";
-import { number, percent, shortDate, words } from "../format.js";
+import { number, percent, percentTicks, shortDate, words } from "../format.js";
 
 export const load = ({ index, day, at }) => ask("smiles", { index, day, at });
 export const prefetch = load;
@@ -48,7 +48,7 @@ function smile(place, smiles, { at, expiry }) {
   for (const one of series) one.spanGaps = true;
   plot(place, {
     x: { label: "Moves", value: (value) => number(value), values: (_, ticks) => ticks.map((tick) => `${number(tick, tick % 1 ? 1 : 0)} σ`), space: 50 },
-    y: { values: (_, ticks) => ticks.map((tick) => percent(tick, 1)) },
+    y: { values: percentTicks },
     data: window.uPlot.join(tables),
     series,
     marks: [{ at: 0, colour: "accent", text: "Forward", dash: true }],
@@ -60,7 +60,7 @@ function term(place, { at, expiry }) {
   const column = (name) => rows.map((row) => row[name]);
   plot(place, {
     x: { label: "Days", value: (value) => number(value, 1), values: (_, ticks) => ticks.map((tick) => `${number(tick, 0)} d`), range: (_, low, high) => [Math.min(0, low), high * 1.05] },
-    y: { values: (_, ticks) => ticks.map((tick) => percent(tick, 1)) },
+    y: { values: percentTicks },
     data: [column("days"), column("atm_iv"), column("call_iv_25"), column("put_iv_25")],
     series: [line("ATM IV", "accent", percent, { width: 2, points: true }), line("call 25Δ", "call", percent, { points: true }), line("put 25Δ", "put", percent, { points: true })],
     marks: [{ at: rows.find((row) => row.expiry === expiry.expiry)?.days, colour: "accent", dash: true }],
