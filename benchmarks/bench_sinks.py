@@ -65,8 +65,8 @@ def results() -> list[dict[str, Any]]:
             "baseline": 20_000,
             "ratio": round(rate / 20_000, 1),
             "note": f"{points:,} points of {DAY}, six indices: made as line protocol, gzipped, sent in requests of "
-            f"5,000 and taken by a server on the same two cores; best of {_PASSES}; CPU of our process {own:.1f} s. Baseline "
-            "is the rate asked for",
+            f"5,000 and taken by a server on the same two cores; best of {_PASSES}; CPU of our process {own:.1f} s. "
+            "Baseline is the rate asked for",
         },
         {
             "name": "influx_proof_seconds",

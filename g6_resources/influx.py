@@ -81,7 +81,7 @@ class InfluxServer:
         from urllib3.exceptions import HTTPError
 
         try:
-            WriteService(self.client.api_client).post_write(  # pyright: ignore[reportUnknownMemberType]
+            WriteService(self.client.api_client).post_write(
                 org=self._org,
                 bucket=self.bucket,
                 body=body,

@@ -122,7 +122,7 @@ def _rho(frame: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _rho_text(frame: pd.DataFrame) -> ArrowArray:
-    return pc.cast(pa.array(_rho(frame), from_pandas=True), pa.string())
+    return pc.cast(pa.array(_rho(frame).astype(np.float32), from_pandas=True), pa.string())
 
 
 def _named(name: str, values: ArrowArray) -> ArrowArray:

@@ -6,7 +6,7 @@ by name, so that whoever proves the day can make up for it from the store.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -117,7 +117,7 @@ class Spool:
         )
 
     @contextmanager
-    def delivering(self) -> Iterator[bool]:
+    def delivering(self) -> Generator[bool]:
         """Hold the right to deliver; false while another process has it, which then delivers in order."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / _LOCK).open("wb") as lock:

@@ -8,6 +8,7 @@ of the interval that it lies in.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -168,7 +169,7 @@ def _quotes(legs: pd.DataFrame, spots: pd.DataFrame, known_at: datetime) -> pd.D
     return table.sort_values(["snapshot_at", *QUOTES.sort], ignore_index=True)
 
 
-def _marks(known_at: datetime) -> dict[str, object]:
+def _marks(known_at: datetime) -> dict[str, Any]:
     return {"attempt": 0, "source": "import", "known_at": pd.Timestamp(wall_clock(known_at))}
 
 

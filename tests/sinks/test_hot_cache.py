@@ -1,7 +1,7 @@
 """The hot cache: what a real Redis holds, and that its dying costs nothing but itself."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ class Watch(SystemTime):
 
 
 @contextmanager
-def a_redis(port: int) -> Iterator[Redis]:
+def a_redis(port: int) -> Generator[Redis]:
     with redis_server(port, PASSWORD), Redis(port=port, password=PASSWORD, decode_responses=True) as client:
         yield client
 

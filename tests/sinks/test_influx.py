@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -53,7 +54,7 @@ def day_of(snapshots: int) -> dict[str, pd.DataFrame]:
     }
 
 
-def stored(url: str, selector: str) -> list[dict[str, object]]:
+def stored(url: str, selector: str) -> list[dict[str, Any]]:
     """Series that the server holds, with their labels, values and timestamps in milliseconds."""
     requests.get(f"{url}/internal/force_flush", timeout=5).raise_for_status()
     answer = requests.get(f"{url}/api/v1/export", params={"match[]": selector}, timeout=10)
@@ -72,20 +73,20 @@ def test_a_real_server_holds_every_point_with_exact_values_and_times(address: st
     prices = stored(address, "option_chain_last_price")
     # Both snapshots of each contract are points of one series; the one written twice is there once.
     assert len(prices) == len(chain)
-    assert all(len(series["values"]) == 2 for series in prices)  # pyright: ignore[reportArgumentType]
+    assert all(len(series["values"]) == 2 for series in prices)
     due = datetime(2026, 11, 20, 9, 17, tzinfo=ZoneInfo("Asia/Kolkata"))
     by_contract = {
         (label["underlying"], label["expiry"], float(label["strike"]), label["option_type"]): dict(
-            zip(series["timestamps"], series["values"], strict=True)  # pyright: ignore[reportArgumentType]
+            zip(series["timestamps"], series["values"], strict=True)
         )
         for series in prices
         for label in [series["metric"]]
     }
-    for row in chain.itertuples():
-        points = by_contract[(row.underlying, f"{row.expiry:%Y-%m-%d}", row.strike, row.option_type)]
-        assert points[int(due.timestamp() * 1000)] == row.last_price
+    for row in chain.to_dict("records"):
+        points = by_contract[(row["underlying"], f"{row['expiry']:%Y-%m-%d}", row["strike"], row["option_type"])]
+        assert points[int(due.timestamp() * 1000)] == row["last_price"]
     assert len(stored(address, "offset_series_straddle")) == 2 * 2 * 5
-    [[spot]] = [series["values"][:1] for series in stored(address, 'overview_spot{underlying="NIFTY"}')]  # pyright: ignore[reportIndexIssue]
+    [[spot]] = [series["values"][:1] for series in stored(address, 'overview_spot{underlying="NIFTY"}')]
     assert spot == 23_990.5
     # An unknown value is no point.
     assert len(stored(address, "option_chain_ask")) == made.LEGS - 8
@@ -109,7 +110,7 @@ def test_a_server_killed_and_restarted_gets_everything_in_order(tmp_path: Path) 
         sink.close()
         assert spool.backlog().files == 0
         found = stored(url, "overview_spot")
-        assert [len(series["values"]) for series in found] == [13, 13]  # pyright: ignore[reportArgumentType]
+        assert [len(series["values"]) for series in found] == [13, 13]
 
 
 @pytest.mark.server
@@ -231,7 +232,7 @@ def test_what_a_killed_session_left_in_the_spool_is_delivered_by_the_next(tmp_pa
         sink.publish(snapshot(FRIDAY, 1))
         sink.close()
         assert spool.waiting() == []
-        assert [len(series["values"]) for series in stored(url, "overview_spot")] == [2, 2]  # pyright: ignore[reportArgumentType]
+        assert [len(series["values"]) for series in stored(url, "overview_spot")] == [2, 2]
 
 
 def test_the_client_is_not_imported_until_it_is_used(project: Path) -> None:
