@@ -24,8 +24,9 @@ _CATALOG_COLUMNS = {
     "days": "Trading days with a row",
     "snapshots": "Snapshots with a row; null: a day is one row",
     "row_count": "Rows of the view",
-    "missing_snapshots": "Snapshots that were due on the days the chain was listed, and have no row; a day that is not "
-    "sealed counts up to its last snapshot; null: not known, or a day is one row",
+    "healed_snapshots": "Those of them with rows healed from candles; null: a day is one row",
+    "missing_snapshots": "Snapshots that were due on the days the chain was listed, and have no row; the latest day "
+    "that is not sealed counts up to its last snapshot; null: not known, or a day is one row",
 }
 _HELPERS = {
     "expected_sessions": (
@@ -67,38 +68,41 @@ def helper_comments() -> Iterator[str]:
 
 
 def _data_catalog(layout: Layout) -> str:
+    live = layout.is_live("trade_date")
     return f"""
 CREATE VIEW data_catalog AS
 WITH reached AS (
-  SELECT trade_date, max(snapshot_at) AS last_at FROM snapshots WHERE {layout.is_live("trade_date")} GROUP BY trade_date
+  SELECT trade_date, max(snapshot_at) AS last_at, trade_date < max(trade_date) OVER () AS over
+  FROM snapshots WHERE {live} GROUP BY trade_date
 ), due AS (
-  SELECT trade_date, count(*) FILTER (NOT ({layout.is_live("trade_date")}) OR snapshot_at <= last_at) AS due
+  SELECT trade_date, count(*) FILTER (NOT ({live}) OR over OR snapshot_at <= last_at) AS due
   FROM (
     SELECT trade_date, unnest(generate_series(first_due, last_due, to_seconds(interval_seconds))) AS snapshot_at
     FROM expected_sessions)
   LEFT JOIN reached USING (trade_date) GROUP BY trade_date
 ), chains AS (
-  SELECT trade_date, underlying, expiry, max(snapshot_at) AS last_at, count(*) AS snapshots, sum(legs) AS legs
-  FROM expiry_overview GROUP BY ALL
+  SELECT trade_date, underlying, expiry, {_SNAPSHOTS}, sum(legs) AS legs FROM expiry_overview GROUP BY ALL
 ), overviews AS (
-  SELECT trade_date, underlying, max(snapshot_at) AS last_at, count(*) AS snapshots FROM overview GROUP BY ALL
-), labels AS (
-  SELECT trade_date, underlying, expiry, expiry_tag FROM expiries
+  SELECT trade_date, underlying, {_SNAPSHOTS} FROM overview GROUP BY ALL
 ), days AS (
-  SELECT 'option_chain' AS series, underlying, expiry_tag, trade_date, last_at, snapshots, legs AS row_count, due
-  FROM labels LEFT JOIN chains USING (trade_date, underlying, expiry) LEFT JOIN due USING (trade_date)
+  SELECT 'option_chain' AS series, underlying, expiry_tag, trade_date, last_at, snapshots, healed, legs, due
+  FROM expiries LEFT JOIN chains USING (trade_date, underlying, expiry) LEFT JOIN due USING (trade_date)
   UNION ALL
-  SELECT 'overview', underlying, NULL, trade_date, last_at, snapshots, snapshots, due
-  FROM (SELECT DISTINCT trade_date, underlying FROM labels)
+  SELECT 'overview', underlying, NULL, trade_date, last_at, snapshots, healed, snapshots, due
+  FROM (SELECT DISTINCT trade_date, underlying FROM expiries)
   LEFT JOIN overviews USING (trade_date, underlying) LEFT JOIN due USING (trade_date)
   UNION ALL
-  SELECT 'daily_summary', underlying, NULL, trade_date, NULL, NULL, 1, NULL FROM daily_summary
+  SELECT 'daily_summary', underlying, NULL, trade_date, NULL, NULL, NULL, 1, NULL FROM daily_summary
 )
 SELECT series, underlying, expiry_tag,
-  min(trade_date) FILTER (row_count > 0) AS first_day, max(trade_date) FILTER (row_count > 0) AS last_day,
-  max(last_at) AS last_at, count(*) FILTER (row_count > 0) AS days,
-  CAST(sum(snapshots) AS BIGINT) AS snapshots, CAST(coalesce(sum(row_count), 0) AS BIGINT) AS row_count,
+  min(trade_date) FILTER (legs > 0) AS first_day, max(trade_date) FILTER (legs > 0) AS last_day,
+  max(last_at) AS last_at, count(*) FILTER (legs > 0) AS days,
+  CAST(sum(snapshots) AS BIGINT) AS snapshots, CAST(coalesce(sum(legs), 0) AS BIGINT) AS row_count,
+  CAST(sum(healed) AS BIGINT) AS healed_snapshots,
   CAST(sum(due - coalesce(snapshots, 0)) AS BIGINT) AS missing_snapshots
 FROM days GROUP BY ALL
 ORDER BY underlying, series, expiry_tag
 """
+
+
+_SNAPSHOTS = "max(snapshot_at) AS last_at, count(*) AS snapshots, count(*) FILTER (source = 'candle') AS healed"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from g6_market.schema import CONVENTIONS, EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN
 from g6_resources.warehouse_macros import day_rows, macro, wanted
-from g6_resources.warehouse_views import Layout, generation, series_sides
+from g6_resources.warehouse_views import MIXED_SOURCE, Layout, generation, series_sides
 
 _DAY = "CAST(day AS DATE)"
 _INSTANT = "CAST(instant AS TIMESTAMP)"
@@ -55,7 +55,7 @@ SELECT trade_date, snapshot_at, underlying, expiry, CAST(strike_offset AS SMALLI
   coalesce(strike <> lag(strike) OVER (ORDER BY snapshot_at), false) AS rolled,
   {series_sides()},
   call_price + put_price AS straddle, any_value(iv) AS iv, any_value(gamma) AS gamma,
-  any_value(forward) AS forward, any_value(spot) AS spot
+  any_value(forward) AS forward, any_value(spot) AS spot, {MIXED_SOURCE} AS source
 FROM legs GROUP BY trade_date, snapshot_at, underlying, expiry, strike
 UNION ALL BY NAME {generation(layout)}
 ORDER BY snapshot_at""",

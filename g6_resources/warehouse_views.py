@@ -5,7 +5,7 @@ Pure text from the schema and the seal records. Macros are in `warehouse_macros`
 
 # ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,8 +26,10 @@ class Layout:
 
     Parameters
     ----------
-    lake, current
-        Absolute addresses of the lake and of the folder of the latest snapshot.
+    uri
+        Gives the absolute address by which DuckDB reads a path, or a pattern of paths, in the lake.
+    current
+        Absolute address of the folder of the latest snapshot.
     current_day
         Day of the latest snapshot, None before the first one.
     generation_file
@@ -38,7 +40,7 @@ class Layout:
         Days that have live files only.
     """
 
-    lake: str
+    uri: Callable[[str], str]
     current: str
     current_day: date | None
     generation_file: str
@@ -52,7 +54,7 @@ class Layout:
 
     def address(self, path: str) -> str:
         """Return the absolute address of a path in the lake."""
-        return f"{self.lake.rstrip('/')}/{path}"
+        return self.uri(path)
 
     def live_pattern(self, table: Table) -> str:
         """Return the pattern of all live files of a table."""
@@ -182,7 +184,7 @@ def _side(side: str, option_type: str) -> str:
 
 
 # What is made of several rows has the last of their sources in the order quote, import, candle.
-_MIXED_SOURCE = """
+MIXED_SOURCE = """
     CASE WHEN bool_or(source = 'candle') THEN 'candle' WHEN bool_or(source = 'import') THEN 'import' ELSE 'quote' END"""
 
 _OFFSET_SERIES = f"""
@@ -197,7 +199,7 @@ WITH legs AS (
 ), strikes AS (
   SELECT trade_date, snapshot_at, underlying, expiry, label AS strike_offset, strike,
     {series_sides()},
-    any_value(iv) AS iv, any_value(gamma) AS gamma, {_MIXED_SOURCE} AS source
+    any_value(iv) AS iv, any_value(gamma) AS gamma, {MIXED_SOURCE} AS source
   FROM legs WHERE label BETWEEN -width AND width
   GROUP BY trade_date, snapshot_at, underlying, expiry, label, strike
 ), tagged AS (

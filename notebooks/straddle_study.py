@@ -37,11 +37,11 @@ def _(db, mo):
 def _(day, db, index, mo, plt, sold_at):
     floating = db.straddle(index.value, "front", day.value)
     kept = db.straddle(index.value, "front", day.value, strike_of=sold_at.value)
-    strike = kept["strike"].iloc[0]
     figure, panel = plt.subplots(figsize=(10, 4))
     panel.plot(floating["snapshot_at"], floating["straddle"], color="tab:gray", label="at the money, floats")
-    panel.plot(kept["snapshot_at"], kept["straddle"], label=f"{strike:,.0f}, kept")
-    panel.plot(kept["snapshot_at"], kept["vwap"], linestyle="--", label="its session VWAP")
+    for strike, rows in kept.groupby("strike"):  # one, or none before that time
+        panel.plot(rows["snapshot_at"], rows["straddle"], label=f"{strike:,.0f}, kept")
+        panel.plot(rows["snapshot_at"], rows["vwap"], linestyle="--", label="its session VWAP")
     panel.set_title(f"{index.value} {day.value}, nearest expiry, points")
     panel.legend()
     mo.vstack([mo.md("The floating straddle is not the price of a position: its strike moves with the money."), figure])

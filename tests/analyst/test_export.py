@@ -116,11 +116,11 @@ def test_what_cannot_be_is_said_with_what_can(db: Db, what: str, chosen: dict[st
         make_plan(db, what, **chosen)  # pyright: ignore[reportArgumentType]
 
 
-def test_a_name_of_no_known_ending_is_refused_by_the_command(project: Path, config: Path, tmp_path: Path) -> None:
-    process = start(project, config, "overview", "--to", str(tmp_path / "o.doc"))
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 2
-    assert "the name must end in .parquet, .csv, .xlsx" in err
+def test_a_file_that_cannot_be_is_refused_before_anything_is_made(to: Export, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"the name must end in \.parquet, \.csv, \.xlsx"):
+        to("overview", "o.doc")
+    with pytest.raises(ExportError, match="there is no folder"):
+        to("overview", "nowhere/o.csv")
     assert list(tmp_path.iterdir()) == []
 
 
