@@ -162,6 +162,27 @@ def doctor(
 
 
 @app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Folder of the copies, on another disk.")],
+    world: World = None,
+) -> None:
+    """Copy a world's lake and history to a folder, also while it runs; what did not change is not copied again."""
+    from g6.commands.backup import run_backup
+
+    run_backup(folder, world)
+
+
+@app.command()
+def restore(
+    copy: Annotated[Path, typer.Argument(help="A world's folder within a backup, such as /backup/live.")],
+) -> None:
+    """Bring a world back from a backup; one that is there already is not touched."""
+    from g6.commands.backup import run_restore
+
+    run_restore(copy)
+
+
+@app.command()
 def metrics(
     world: World = None,
     port: Annotated[int, typer.Option(help="Port on loopback.")] = 9108,

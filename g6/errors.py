@@ -24,6 +24,7 @@ def message_of(error: Exception) -> str | None:
     from g6_market.calendar import CalendarError
     from g6_market.expiries import ExpiryError
     from g6_market.instruments import DumpError
+    from g6_resources.backup import BackupError
     from g6_resources.clock import ClockError
     from g6_resources.disk import DiskError
     from g6_resources.lake import LakeError
@@ -39,6 +40,7 @@ def message_of(error: Exception) -> str | None:
         # Without the line of carets, which point nowhere once the message is one line.
         return " ".join(line.strip() for line in str(error).splitlines() if line.strip(" ^"))
     ours = (
+        BackupError,
         CalendarError,
         ClockError,
         CommandError,
