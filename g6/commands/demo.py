@@ -1,5 +1,6 @@
 """`g6 demo`: one whole trading day against the simulator, on the driven clock, through Dagster into DuckDB."""
 
+import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ def run_demo(*, seed: int, replay: Path | None, day: date | None) -> None:
     settings = settings_of(root)
     console.print(f"A whole session of [bold]{day:%A %Y-%m-%d}[/bold] in the world {world.name}", soft_wrap=True)
     config = SimConfig(seed=seed, trade_date=day, replay=replay, enforce_limits=replay is None)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         said = _run_day(root, settings, today, config)
     except KeyboardInterrupt:
