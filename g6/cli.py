@@ -85,7 +85,7 @@ def desk(
     world: World = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 8050,
 ) -> None:
-    """Show chains, straddles, open interest, volatility and data quality in the browser, live and at any past minute."""
+    """Show chains, straddles, open interest, volatility and quality in the browser, live and at any past minute."""
     from g6.commands.desk import run_desk
 
     run_desk(world=world, port=port)

@@ -1,4 +1,4 @@
-"""The SQL that says what there is: the view `data_catalog`, the macro `gaps_on`, and comments on the helper tables.
+"""The SQL that says what there is: `data_catalog`, `expiries_on`, `gaps_on`, and comments on the helper tables.
 
 `gaps` itself is in `warehouse_views`; what is asked of the data in the other `warehouse_` modules.
 """
@@ -7,8 +7,9 @@
 
 from collections.abc import Iterator
 
-from g6_resources.warehouse_macros import macro
-from g6_resources.warehouse_views import Layout, literal, view_comments
+from g6_market.schema import EXPIRIES
+from g6_resources.warehouse_macros import day_rows, macro
+from g6_resources.warehouse_views import Layout, generation, literal, view_comments
 
 _CATALOG_COMMENT = (
     "What is stored, a line for each series: the chains of an index by expiry label, its overview, its daily summary. "
@@ -53,6 +54,13 @@ def catalog_statements(layout: Layout) -> Iterator[str]:
     """Yield the statements that make the view and the macro, each with comments."""
     yield _data_catalog(layout)
     yield from view_comments("data_catalog", _CATALOG_COMMENT, _CATALOG_COLUMNS)
+    yield from macro(
+        "expiries_on(day)",
+        f"""SELECT * FROM {day_rows(EXPIRIES, layout, "CAST(day AS DATE)", None)}
+UNION ALL BY NAME {generation(layout)}
+ORDER BY underlying, expiry, expiry_tag""",
+        "What the expiry labels of each index meant on a day: expiries_on('2026-11-20')",
+    )
     yield from macro(
         "gaps_on(day)",
         "SELECT * FROM gaps WHERE trade_date = CAST(day AS DATE) ORDER BY snapshot_at, underlying, expiry",

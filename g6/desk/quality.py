@@ -20,7 +20,7 @@ FROM snapshots WHERE trade_date = $day AND underlying = $index ORDER BY expiry, 
 _GAPS = f"""
 SELECT {_SECOND}, CAST(expiry AS VARCHAR) AS expiry, outcome, cause, missing_legs,
   healed_legs, unfillable_legs
-FROM gaps WHERE trade_date = $day AND underlying = $index ORDER BY 1, 2"""
+FROM gaps_on($day) WHERE underlying = $index ORDER BY 1, 2"""
 
 _LEGS = f"""
 SELECT {_SECOND}, CAST(expiry AS VARCHAR) AS expiry, count(*) AS legs,

@@ -19,14 +19,10 @@ def _second(column: str) -> str:
     return f"(epoch({column})::BIGINT % 86400)::INTEGER"
 
 
-_DAYS = """
-SELECT CAST(trade_date AS VARCHAR) AS day, string_agg(DISTINCT underlying, ',') AS indices
-FROM expiries GROUP BY trade_date ORDER BY trade_date"""
-
 _LABELS = """
 SELECT underlying, CAST(expiry AS VARCHAR) AS expiry, string_agg(expiry_tag, ',') AS tags,
   any_value(trading_days_to_expiry) AS sessions_left
-FROM expiries WHERE trade_date = $day GROUP BY ALL ORDER BY underlying, expiry"""
+FROM expiries_on($day) GROUP BY ALL ORDER BY underlying, expiry"""
 
 _SPOTS = f"""
 SELECT underlying, {_second("snapshot_at")} AS second, round(spot, 2) AS spot, round(net_change, 2) AS change,
@@ -109,8 +105,8 @@ FROM weekday_overlay($index, $expiry, 0, $day)"""
 
 
 def days(store: Store) -> dict[str, Any]:
-    """Return the days of the world, each with its indices."""
-    return store.ask(_DAYS)
+    """Return the days of the world."""
+    return {"day": [on.isoformat() for on in store.days()]}
 
 
 def day(store: Store, on: date) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 
 from g6.connection import G6Connection
+from g6_resources.lake import Lake, LocalStore
 from g6_resources.world import DataRoot
 
 Columns = dict[str, list[Any]]
@@ -53,6 +55,10 @@ class Store:
         except duckdb.IOException:
             # The day was sealed while its rows were read: the next reader has the views of after it.
             return self._ask(query, params)
+
+    def days(self) -> list[date]:
+        """Return the days of which anything is stored, oldest first: names of folders, so that no file is opened."""
+        return Lake(LocalStore(self._root.lake)).days()
 
     def close(self) -> None:
         """Close the connections that nobody is using."""

@@ -144,7 +144,7 @@ def test_the_command_serves_a_world_and_refuses_a_taken_port(tmp_path: Path):
     process = g6.start("desk", "--world", "sim:7", "--port", "0")
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert requests.get(line.split()[3] + "/api/days", timeout=30).json() == {"day": [], "indices": []}
+    assert requests.get(line.split()[3] + "/api/days", timeout=30).json() == {"day": []}
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
 
