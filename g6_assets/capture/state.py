@@ -87,8 +87,8 @@ def stored_window(path: Path, day: TradingDay) -> StickyWindow | None:
         return None
     try:
         document = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError:
-        return None  # torn by a kill: the first full chain of this attempt makes a new one
-    if document.get("trade_date") != day.session.trade_date.isoformat():
-        return None
-    return StickyWindow.from_json(document["window"])
+        if document["trade_date"] != day.session.trade_date.isoformat():
+            return None
+        return StickyWindow.from_json(document["window"])
+    except (ValueError, KeyError, TypeError):
+        return None  # spoilt, by a disk or by hand: the first full chain of this attempt makes a new one

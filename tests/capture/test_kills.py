@@ -146,6 +146,17 @@ def test_a_relaunched_session_keeps_the_window_and_carries_the_totals(desk):
     assert_whole(world, dues("14:50", "15:20"))
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"trade_date": "2026-11-20"}'])
+def test_a_spoilt_memory_of_the_window_costs_a_full_chain_and_nothing_else(desk, content: str):
+    world = desk("15:27")
+    killed_by(world, "overview", "s153000")
+    world.root.session_state_file.write_text(content)
+    world.launch().run()
+    assert_whole(world, dues("15:30"))
+    assert (world.snapshots()["outcome"] == "stored").all()
+    assert world.root.session_state_file.read_text() != content
+
+
 def stop_after(clock: str) -> Callable[[Taken], None]:
     def stop(taken: Taken) -> None:
         if taken.due >= at(clock):
