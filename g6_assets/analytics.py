@@ -13,6 +13,7 @@ import pandas as pd
 
 from g6_assets.again import derive_again
 from g6_assets.common import OWNERS, column_schema, opened_session
+from g6_assets.links import asset_links, partition_links
 from g6_assets.partitions import key_date
 from g6_market.day import CODE_VERSION
 from g6_market.frames import floats, instants
@@ -55,7 +56,7 @@ def build_analytics(underlying: str, dates: dg.DailyPartitionsDefinition) -> lis
         owners=OWNERS,
         code_version=CODE_VERSION,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        metadata=column_schema(DAILY_SUMMARY),
+        metadata=column_schema(DAILY_SUMMARY) | asset_links(DAILY_SUMMARY.name, underlying),
     )
     def daily_summary(
         context: dg.AssetExecutionContext,
@@ -69,7 +70,9 @@ def build_analytics(underlying: str, dates: dg.DailyPartitionsDefinition) -> lis
         for key in sorted(context.partition_keys):
             day = key_date(key)
             derive_again(context, day, underlying, market, clock, lake, duckdb.warehouse(calendar).swap)
-            context.add_asset_metadata(dict(summary_numbers(store, day, underlying)), partition_key=key)
+            numbers = summary_numbers(store, day, underlying)
+            links = partition_links(DAILY_SUMMARY.name, underlying, day)
+            context.add_asset_metadata({**numbers, **links}, partition_key=key)
 
     @dg.asset(
         key=[underlying, OVERLAY],
@@ -82,13 +85,15 @@ def build_analytics(underlying: str, dates: dg.DailyPartitionsDefinition) -> lis
         owners=OWNERS,
         code_version=CODE_VERSION,
         backfill_policy=dg.BackfillPolicy.single_run(),
+        metadata=asset_links(OVERLAY, underlying),
     )
     def weekday_overlay(context: dg.AssetExecutionContext, market: MarketResource, clock: ClockResource) -> None:
         calendar = market.calendar()
         for key in context.partition_keys:
             day = key_date(key)
             opened_session(calendar, day, clock.clock().now())
-            context.add_asset_metadata(dict(overlay_numbers(front_overlay(market, underlying, day))), partition_key=key)
+            numbers = overlay_numbers(front_overlay(market, underlying, day))
+            context.add_asset_metadata({**numbers, **partition_links(OVERLAY, underlying, day)}, partition_key=key)
 
     return [daily_summary, weekday_overlay]
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from g6_assets.common import OWNERS, column_schema, opened_session
 from g6_assets.heal import HealingRuns, HealLimit, HealReport, alone, heal_day
+from g6_assets.links import asset_links
 from g6_market.schema import CONVENTIONS, HEALING
 from g6_resources.lake import Lake
 from g6_resources.resources import ClockResource, KiteResource, LakeResource, MarketResource
@@ -46,7 +47,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         kinds={"parquet", "kite"},
         owners=OWNERS,
         pool="kite",
-        metadata=column_schema(HEALING),
+        metadata=column_schema(HEALING) | asset_links("candles"),
     )
     def candles(
         context: dg.AssetExecutionContext,

@@ -9,6 +9,7 @@ import dagster as dg
 
 from g6_assets.capture import open_day, reference_sweep
 from g6_assets.common import OWNERS, column_schema, opened_session, plan_of, rows_by
+from g6_assets.links import asset_links
 from g6_market.schema import EXPIRIES, INSTRUMENTS, REFERENCE
 from g6_resources.resources import ClockResource, KiteResource, LakeResource, MarketResource
 from g6_resources.sealing import trading_day
@@ -27,7 +28,7 @@ def build(dates: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 group_name="session",
                 kinds={"parquet"},
                 owners=OWNERS,
-                metadata=column_schema(INSTRUMENTS),
+                metadata=column_schema(INSTRUMENTS) | asset_links(INSTRUMENTS.name),
             ),
             dg.AssetSpec(
                 "expiries",
@@ -36,7 +37,7 @@ def build(dates: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 group_name="session",
                 kinds={"parquet"},
                 owners=OWNERS,
-                metadata=column_schema(EXPIRIES),
+                metadata=column_schema(EXPIRIES) | asset_links(EXPIRIES.name),
             ),
         ],
         partitions_def=dates,
@@ -67,7 +68,7 @@ def build(dates: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         kinds={"parquet"},
         owners=OWNERS,
         pool="kite",
-        metadata=column_schema(REFERENCE),
+        metadata=column_schema(REFERENCE) | asset_links(REFERENCE.name),
     )
     def reference(
         context: dg.AssetExecutionContext,

@@ -13,6 +13,7 @@ import dagster as dg
 from g6_assets.again import derive_again, must_be_sealed
 from g6_assets.analytics import front_overlay, picture
 from g6_assets.common import OWNERS, column_schema, opened_session
+from g6_assets.links import asset_links, partition_links
 from g6_assets.partitions import expiry_partitions, key_date, series_partitions, series_to_expiry
 from g6_assets.seal import chain_event, overview_numbers
 from g6_market.day import CODE_VERSION
@@ -47,7 +48,7 @@ def build_index(
         owners=OWNERS,
         code_version=CODE_VERSION,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        metadata=column_schema(OPTION_CHAIN),
+        metadata=column_schema(OPTION_CHAIN) | asset_links(OPTION_CHAIN.name, underlying),
     )
     def option_chain(
         context: dg.AssetExecutionContext,
@@ -82,7 +83,7 @@ def build_index(
         owners=OWNERS,
         code_version=CODE_VERSION,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        metadata=column_schema(OVERVIEW),
+        metadata=column_schema(OVERVIEW) | asset_links(OVERVIEW.name, underlying),
     )
     def overview(
         context: dg.AssetExecutionContext,
@@ -97,7 +98,8 @@ def build_index(
             rows = store.read(OVERVIEW, day, underlying=underlying)
             numbers = overview_numbers(rows, store.read(SNAPSHOTS, day), underlying)
             drawn = picture(store, day, underlying, front_overlay(market, underlying, day))
-            context.add_asset_metadata({**numbers, **drawn}, partition_key=key)
+            links = partition_links(OVERVIEW.name, underlying, day)
+            context.add_asset_metadata({**numbers, **drawn, **links}, partition_key=key)
 
     @dg.asset(
         key=[underlying, OFFSET_SERIES.name],
@@ -114,7 +116,7 @@ def build_index(
         owners=OWNERS,
         code_version=CODE_VERSION,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        metadata=column_schema(OFFSET_SERIES),
+        metadata=column_schema(OFFSET_SERIES) | asset_links(OFFSET_SERIES.name, underlying),
     )
     def series(
         context: dg.AssetExecutionContext,
@@ -149,6 +151,7 @@ def build_index(
         group_name=underlying,
         kinds={"kite"},
         owners=OWNERS,
+        metadata=asset_links("live", underlying),
     )
     view = dg.AssetSpec(
         [underlying, "views"],
@@ -157,5 +160,6 @@ def build_index(
         group_name=underlying,
         kinds={"duckdb"},
         owners=OWNERS,
+        metadata=asset_links("views", underlying),
     )
     return [option_chain, overview, series, live, view]

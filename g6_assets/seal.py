@@ -17,6 +17,7 @@ from g6_assets.analytics import OVERLAY, front_overlay, overlay_numbers, picture
 from g6_assets.capture import DayPlan
 from g6_assets.capture.interrupted import record_interrupted
 from g6_assets.common import OWNERS, opened_session, plan_of, rows_by
+from g6_assets.links import asset_links, partition_links
 from g6_assets.partitions import series_keys
 from g6_market.calendar import TradingCalendar
 from g6_market.day import CODE_VERSION
@@ -55,6 +56,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         kinds={"parquet", "duckdb"},
         owners=OWNERS,
         code_version=CODE_VERSION,
+        metadata=asset_links("seal"),
     )
     def seal(
         context: dg.AssetExecutionContext,
@@ -141,7 +143,10 @@ def recorded(
             (OVERLAY, overlay_numbers(overlay)),
         ):
             yield dg.AssetMaterialization(
-                dg.AssetKey([underlying, name]), partition=day.isoformat(), metadata=metadata, tags=VERSION_TAGS
+                dg.AssetKey([underlying, name]),
+                partition=day.isoformat(),
+                metadata={**metadata, **partition_links(name, underlying, day)},
+                tags=VERSION_TAGS,
             )
         for tag, expiry in zip(mine["expiry_tag"], mine["expiry"], strict=True):
             yield chain_event(underlying, day, str(tag), expiry, int(by_expiry.get(expiry, 0)))
@@ -163,7 +168,11 @@ def chain_event(underlying: str, day: date, tag: str, expiry: Any, rows: int) ->
     return dg.AssetMaterialization(
         dg.AssetKey([underlying, OPTION_CHAIN.name]),
         partition=dg.MultiPartitionKey({"date": day.isoformat(), "expiry": tag}),
-        metadata={"dagster/row_count": rows, "expiry": f"{expiry:%Y-%m-%d}"},
+        metadata={
+            "dagster/row_count": rows,
+            "expiry": f"{expiry:%Y-%m-%d}",
+            **partition_links(OPTION_CHAIN.name, underlying, day, tag),
+        },
         tags=VERSION_TAGS,
     )
 

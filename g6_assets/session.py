@@ -14,6 +14,7 @@ import pandas as pd
 from g6_assets.capture import CaptureSession, SessionReport
 from g6_assets.capture.snapshot import Taken
 from g6_assets.common import OWNERS, column_schema, opened_session, plan_of, rows_by
+from g6_assets.links import asset_links
 from g6_assets.telemetry import ToAll, telemetry_of
 from g6_market.day import TradingDay
 from g6_market.schema import QUOTES
@@ -119,7 +120,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         group_name="session",
         kinds={"parquet", "kite"},
         owners=OWNERS,
-        metadata=column_schema(QUOTES),
+        metadata=column_schema(QUOTES) | asset_links(QUOTES.name),
     )
     def quotes(
         context: dg.AssetExecutionContext,

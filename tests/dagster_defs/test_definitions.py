@@ -8,6 +8,7 @@ import pytest
 
 from g6_assets import definitions
 from g6_assets.definitions import BETA_IN_USE, build_defs
+from g6_assets.links import asset_links
 from g6_market.quality import CHECK_NAMES
 from g6_market.schema import (
     EXPIRIES,
@@ -70,6 +71,16 @@ def test_the_assets_are_these_in_these_groups_and_of_these_kinds(specs: dict[str
     for index in ("NIFTY", "BANKNIFTY"):
         expected |= {key.format(index): (index, kinds) for key, kinds in OF_AN_INDEX.items()}
     assert {key: (spec.group_name, spec.kinds) for key, spec in specs.items()} == expected
+
+
+def test_every_asset_leads_to_its_query_its_desk_view_and_its_page(specs: dict[str, dg.AssetSpec]) -> None:
+    for key, spec in specs.items():
+        if key.startswith("kite/"):
+            continue
+        *index, name = key.split("/")
+        for entry, value in asset_links(name, *index).items():
+            assert spec.metadata[entry] == value, key
+    assert specs["NIFTY/option_chain"].metadata["desk"].url == "http://127.0.0.1:8050/?index=NIFTY&view=chain"
 
 
 def test_every_asset_says_what_it_is_and_whose_it_is(specs: dict[str, dg.AssetSpec]) -> None:
