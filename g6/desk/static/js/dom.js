@@ -22,4 +22,13 @@ function fill(element, attributes, children) {
   return element;
 }
 
+const FOCUSABLE = "button, input, [tabindex]";
+
+/** Replace what is in `parent`; who had the focus in there keeps it, by place. */
+export function refill(parent, ...children) {
+  const before = [...parent.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+  parent.replaceChildren(...children);
+  if (before >= 0) parent.querySelectorAll(FOCUSABLE)[before]?.focus({ preventScroll: true });
+}
+
 export const find = (id) => document.getElementById(id);

@@ -1,6 +1,6 @@
 // The bars above every view: indices, views, expiry, day, minute, and whether the session lives.
 
-import { h, s, find } from "./dom.js";
+import { find, h, refill, s } from "./dom.js";
 import * as day from "./day.js";
 import { clock, DASH, longDate, number, shortDate, signed, words } from "./format.js";
 import { set, state } from "./state.js";
@@ -72,13 +72,14 @@ function drawIndices(names, today, second) {
       h("span", { class: `change ${at?.percent < 0 ? "down" : "up"}` }, at && at.percent !== null ? `${signed(at.percent)} %` : ""),
     );
   });
-  find("indices").replaceChildren(...tabs);
+  refill(find("indices"), ...tabs);
   const vix = day.spotAt(today, state.index, second)?.vix;
   find("vix").replaceChildren(h("small", {}, "VIX"), ` ${number(vix)}`);
 }
 
 function drawExpiries(expiries, chosen) {
-  find("expiries").replaceChildren(
+  refill(
+    find("expiries"),
     ...expiries.map((row) =>
       h(
         "button",

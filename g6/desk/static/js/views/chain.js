@@ -2,7 +2,7 @@
 
 import { ask } from "../api.js";
 import { rowsOf } from "../day.js";
-import { h } from "../dom.js";
+import { h, refill } from "../dom.js";
 import * as f from "../format.js";
 import { set, state, WIDTHS } from "../state.js";
 import { around } from "../strikes.js";
@@ -51,7 +51,7 @@ export function draw(place, answers, context) {
   );
   const scroll = place.querySelector(".scroll")?.scrollTop;
   const kept = place.dataset.of === context.index + context.expiry.expiry && place.dataset.strikes === state.strikes;
-  place.replaceChildren(controls(rows, shown), h("div", { class: "scroll", tabindex: "0", "aria-label": "Option chain" }, table));
+  refill(place, controls(rows, shown), h("div", { class: "scroll", tabindex: "0", "aria-label": "Option chain" }, table));
   place.dataset.view = "chain";
   place.dataset.of = context.index + context.expiry.expiry;
   place.dataset.strikes = state.strikes;

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { bars } from "../bars.js";
 import { DAY_AXIS, line, plot } from "../charts.js";
 import { rowsOf } from "../day.js";
-import { h } from "../dom.js";
+import { h, refill } from "../dom.js";
 import { clock, number, strike, units } from "../format.js";
 import { set, state, WIDTHS } from "../state.js";
 import { around } from "../strikes.js";
@@ -18,8 +18,8 @@ let over = "open";
 /** Draw two bar charts over strikes and two charts through the day. */
 export function draw(place, answers, context) {
   if (!place.querySelector(".oi-view")) build(place);
-  place.querySelector(".widths").replaceChildren(...widths());
-  place.querySelector(".changes").replaceChildren(...changes(() => draw(place, answers, context)));
+  refill(place.querySelector(".widths"), ...widths());
+  refill(place.querySelector(".changes"), ...changes(() => draw(place, answers, context)));
   const rows = around(rowsOf(answers.chain), state.strikes);
   const { courseRow, term } = context;
   const marks = [
