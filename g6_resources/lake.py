@@ -18,7 +18,16 @@ from g6_market.schema import OPTION_CHAIN, STORED_TABLES, Table, empty_frame
 from g6_resources.arrow import pa, pc
 from g6_resources.disk import DiskFull
 from g6_resources.lake_local import LakeError, LocalStore, write_atomically
-from g6_resources.parquet import arrow_schema, decode, encode, row_count, sorted_rows, to_arrow, to_frame
+from g6_resources.parquet import (
+    arrow_schema,
+    decode,
+    described_schema,
+    encode,
+    row_count,
+    sorted_rows,
+    to_arrow,
+    to_frame,
+)
 from g6_resources.seams import LakeStore
 
 __all__ = ["ALL", "DiskFull", "Lake", "LakeError", "LocalStore", "SealRecord", "snapshot_name"]
@@ -298,7 +307,7 @@ class Lake:
         DuckDB refuses a pattern that matches no file, and takes the columns of a tier from its first file: these.
         """
         for layout in STORED_TABLES:
-            data = encode(arrow_schema(layout).empty_table(), layout, sealed=True)
+            data = encode(described_schema(layout).empty_table(), layout, sealed=True)
             for tier in ("live", "closed"):
                 path = f"{layout.name}/{tier}/{SENTINEL}"
                 if self.store.list(path.rsplit("/", 1)[0]) != [path] or self.store.get(path) != data:

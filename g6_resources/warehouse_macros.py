@@ -96,12 +96,13 @@ def day_rows(table: Table, layout: Layout, day: str, index: str | None) -> str:
     sealed = f"contains({literal('|' + '|'.join(known) + '|')}, '|' || {key} || '|')"
     folder = layout.address(f"{table.name}/closed/trade_date=").replace("'", "''")
     closed = f"'{folder}' || {day} || '/{name}.parquet'"
-    live = literal(layout.live_pattern(table))
+    live, none = literal(layout.live_pattern(table)), literal(layout.sentinel(table))
     return f"""(
   {no_rows(table)}
   UNION ALL BY NAME
-  SELECT * FROM read_parquet(CASE WHEN {sealed} THEN {closed} ELSE {live} END, {HIVE})
-  WHERE trade_date = {day} AND ({sealed} OR {layout.is_live("trade_date")}))"""
+  SELECT * FROM read_parquet(
+    CASE WHEN {sealed} THEN {closed} WHEN {layout.is_live(day)} THEN {live} ELSE {none} END, {HIVE})
+  WHERE trade_date = {day})"""
 
 
 def wanted(labels: str) -> str:

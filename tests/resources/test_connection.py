@@ -65,6 +65,18 @@ def test_a_connection_held_through_seals_goes_on_with_the_right_answers(open_day
         assert connection.sql("SELECT n FROM mine")["n"].tolist() == [7]
 
 
+def test_a_file_that_is_replaced_is_read_anew_by_a_connection_that_knows_it(open_day: DataRoot) -> None:
+    lake = lake_of(open_day)
+    seal_day(lake, FRIDAY, as_captured, Warehouse(open_day, CALENDAR).swap)
+    prices = "SELECT sum(last_price) AS total, count(*) AS n FROM option_chain WHERE underlying = 'NIFTY'"
+    with g6.connect(open_day.path) as connection:
+        before = connection.sql(prices)
+        rows = lake.read(OPTION_CHAIN, FRIDAY, underlying="NIFTY")
+        lake.write_closed(OPTION_CHAIN, FRIDAY, "NIFTY", rows.assign(last_price=rows["last_price"] + 1))
+        after = connection.sql(prices)
+    assert after["total"].iloc[0] == pytest.approx(before["total"].iloc[0] + before["n"].iloc[0])
+
+
 def test_a_file_that_is_truly_gone_is_an_error_and_no_endless_retry(open_day: DataRoot) -> None:
     with g6.connect(open_day.path) as connection:
         with pytest.raises(duckdb.IOException, match="No files found"):

@@ -74,12 +74,18 @@ def test_a_row_written_again_later_replaces_the_earlier_one_when_a_day_is_gather
     assert (rows["source"] == "candle").sum() == made.LEGS
 
 
-def test_every_field_of_a_file_carries_its_meaning(lake: Lake, tmp_path: Path) -> None:
-    path = lake.write_live(OPTION_CHAIN, FRIDAY, "s091600", made.option_chain(FRIDAY, 0))
-    schema = pq.read_schema(tmp_path / "lake" / path)
+@pytest.mark.parametrize("tier", ["live", "closed"])
+def test_the_file_of_no_rows_of_a_tier_says_what_every_field_means(lake: Lake, tmp_path: Path, tier: str) -> None:
+    lake.ensure_sentinels()
+    schema = pq.read_schema(tmp_path / f"lake/option_chain/{tier}/trade_date=1970-01-01/schema.parquet")
     assert schema.field("iv").metadata[b"null"] == b"see iv_reason"
     assert schema.field("oi").metadata[b"unit"] == b"units"
     assert all(field.metadata[b"description"] for field in schema)
+
+
+def test_a_file_says_which_columns_it_has(lake: Lake, tmp_path: Path) -> None:
+    path = lake.write_live(OPTION_CHAIN, FRIDAY, "s091600", made.option_chain(FRIDAY, 0))
+    schema = pq.read_schema(tmp_path / "lake" / path)
     assert schema.metadata[b"g6:schema_version"].decode() == schema_version(OPTION_CHAIN)
 
 
