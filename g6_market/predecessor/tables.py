@@ -58,18 +58,38 @@ def interval_of(stamps: "Sequence[pd.Timestamp] | pd.Series") -> int:
     return min(INTERVALS, key=lambda seconds: abs(seconds - usual))
 
 
-def in_intervals(rows: pd.DataFrame, session: Session, interval_seconds: int, findings: Findings) -> pd.DataFrame:
-    """Return the rows with `due`, the end of their interval; of several rows of a contract in one, the latest."""
-    opens = wall_clock(session.open)
-    step = np.timedelta64(interval_seconds, "s")
-    number = -((opens - rows["stamp"].to_numpy(dtype="datetime64[us]")) // step)
-    last = len(session.due_times(interval_seconds))
-    rows = rows.assign(due=opens + np.clip(number, 1, last) * step)
-    rows = rows.sort_values("stamp", kind="stable")
+def in_intervals(
+    rows: pd.DataFrame, spots: pd.DataFrame, session: Session, seconds: int, findings: Findings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return option rows and index values with `due`, the end of their interval; of several in one, the latest.
+
+    Stamps were rounded to 30 seconds, so one on the border of two intervals is as true of either. By index, borders
+    are read the way by which fewer rows of a contract share an interval: no minute is lost to the rounding.
+    """
+    kept: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+    for name, mine in rows.groupby("underlying", sort=False):
+        values = spots[spots["underlying"] == name]
+        both = [
+            (_one_each(_due(mine, session, seconds, late)), _one_each(_due(values, session, seconds, late)))
+            for late in (False, True)
+        ]
+        chosen = max(both, key=lambda found: len(found[0]))
+        earlier = ~mine["where"].isin(chosen[0]["where"])
+        findings.add("rejected", "a later row of the same contract is of the same interval", mine["where"][earlier])
+        kept.append(chosen)
+    return pd.concat([of for of, _ in kept]), pd.concat([values for _, values in kept])
+
+
+def _due(rows: pd.DataFrame, session: Session, seconds: int, late: bool) -> pd.DataFrame:
+    opens, step = wall_clock(session.open), np.timedelta64(seconds, "s")
+    stamps = rows["stamp"].to_numpy(dtype="datetime64[us]") + np.timedelta64(int(late), "us")
+    last = len(session.due_times(seconds))
+    return rows.assign(due=opens + np.clip(-((opens - stamps) // step), 1, last) * step)
+
+
+def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
     key = [name for name in ("underlying", "expiry", "strike", "due") if name in rows]
-    earlier = rows.duplicated(key, keep="last").to_numpy()
-    findings.add("rejected", "a later row of the same contract is of the same interval", rows.loc[earlier, "where"])
-    return rows[~earlier]
+    return rows.sort_values("stamp", kind="stable").drop_duplicates(key, keep="last")
 
 
 def imported_day(

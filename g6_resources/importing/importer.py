@@ -138,11 +138,11 @@ class Importer:
         if rows.empty:
             return None
         conventions = self._conventions(day, rows["stamp"])
-        interval = conventions.interval_seconds
+        rows, spots = in_intervals(rows, spots, session, conventions.interval_seconds, findings)
         try:
             return imported_day(
-                in_intervals(rows, session, interval, findings),
-                in_intervals(spots, session, interval, Findings()),
+                rows,
+                spots,
                 {name: expiries for name, (expiries, _) in listed.items()},
                 session,
                 conventions,

@@ -10,7 +10,8 @@ from g6.commands.import_csv import seal_imported
 from g6.connection import connect
 from g6_market.calendar import IST, TradingCalendar
 from g6_market.conventions import Conventions
-from g6_market.predecessor.findings import Reason
+from g6_market.predecessor.findings import Findings, Reason
+from g6_market.predecessor.tables import in_intervals
 from g6_market.schema import (
     CONVENTIONS,
     EXPIRIES,
@@ -23,6 +24,7 @@ from g6_market.schema import (
 )
 from g6_resources.importing import Importer, ImportReport
 from g6_resources.lake import Lake, LocalStore
+from g6_resources.sealing import derive_day, seal_day
 from g6_resources.settings import load_settings
 from g6_resources.world import DataRoot, make_root
 from tests.importing.made_files import MONDAY, SPOT, TUESDAY, Tree
@@ -46,10 +48,19 @@ def lake_of(root: DataRoot) -> Lake:
     return Lake(LocalStore(root.lake), current=root.current)
 
 
-def importing(root: DataRoot, tree: Tree, *, now: datetime = NOW, dry_run: bool = False) -> ImportReport:
-    lake, settings = lake_of(root), load_settings()
-    importer = Importer(lake, CALENDAR, Conventions(), now, lambda day: seal_imported(day, root, settings, lake))
-    return importer.run(tree.folder, dry_run=dry_run)
+def importing(
+    root: DataRoot, tree: Tree, *, now: datetime = NOW, dry_run: bool = False, copies: bool = False
+) -> ImportReport:
+    """Import a tree; the views and CSV files of sealed days are made where a test looks at these `copies`."""
+    lake = lake_of(root)
+
+    def seal(day: date) -> None:
+        if copies:
+            seal_imported(day, root, load_settings(), lake)
+        else:
+            seal_day(lake, day, lambda of, at: derive_day(of, at, CALENDAR), lambda: None)
+
+    return Importer(lake, CALENDAR, Conventions(), now, seal).run(tree.folder, dry_run=dry_run)
 
 
 def reason(report: ImportReport, verdict: str, words: str) -> Reason:
@@ -95,7 +106,7 @@ def test_a_day_of_files_is_a_sealed_day_of_the_store(root: DataRoot, tree: Tree)
 
 def test_volatility_and_series_follow_and_no_total_is_over_what_was_captured(root: DataRoot, tree: Tree) -> None:
     tree.options("NIFTY", "this_week", TUESDAY)
-    importing(root, tree)
+    importing(root, tree, copies=True)
     lake = lake_of(root)
     chain = lake.read(OPTION_CHAIN, MONDAY)
     assert chain["iv"].to_numpy() == pytest.approx(0.12, abs=0.004)
@@ -175,6 +186,25 @@ def test_a_day_without_a_session_or_not_over_is_rejected(root: DataRoot, tree: T
     report = importing(root, tree)
     assert report.days == []
     assert reason(report, "rejected", f"{day} ").count == 7
+
+
+@pytest.mark.parametrize(
+    ("stamps", "dues"),
+    [
+        # Taken at 14.9 or 15.1 seconds past the minute, at 44.9 or 45.1, and on the minute.
+        (["12:22:00", "12:23:30", "12:24:00", "12:25:30"], ["12:23", "12:24", "12:25", "12:26"]),
+        (["12:22:30", "12:24:00", "12:24:30", "12:26:00"], ["12:23", "12:24", "12:25", "12:26"]),
+        (["12:22:00", "12:23:00", "15:30:00"], ["12:22", "12:23", "15:30"]),
+    ],
+)
+def test_stamps_rounded_to_either_side_of_a_border_keep_every_minute(stamps: list[str], dues: list[str]) -> None:
+    at = pd.to_datetime([f"2025-09-29 {stamp}" for stamp in stamps]).as_unit("us")
+    rows = pd.DataFrame({"stamp": at, "underlying": "NIFTY", "expiry": TUESDAY, "strike": 24650.0, "where": stamps})
+    findings = Findings()
+    found, spots = in_intervals(rows, rows[["stamp", "underlying", "where"]], CALENDAR.session(MONDAY), 60, findings)
+    assert found["due"].dt.strftime("%H:%M").tolist() == dues
+    assert spots["due"].dt.strftime("%H:%M").tolist() == dues
+    assert findings.reasons == {}
 
 
 # ------------------------------------------------------------------ rows
