@@ -68,7 +68,7 @@ class G6Connection(AtAnInstant[F], ThroughTime[F], InTheStore[F], Generic[F]):
         self._attach()
 
     def sql(self, query: str, params: Params = None) -> F:
-        """Run a query and return its rows.
+        """Return the rows of a query.
 
         Parameters
         ----------

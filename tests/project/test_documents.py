@@ -17,6 +17,8 @@ DOCUMENTS = [
             "definitions",
             "operations",
             "configuration",
+            "questions",
+            "python",
             "desk",
             "extending",
             "importing",
