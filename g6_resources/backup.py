@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from g6_resources.lake import Lake, LocalStore, SealRecord, closed_path
+from g6_resources.warehouse import Warehouse
 from g6_resources.world import WORLD_FILE, DataRoot, WorldError, open_root
 
-# Beside the lake: what the world is, its clock, its own settings. State, caches and views are made anew.
+# Beside the lake: what the world is, its clock, its own settings. State and caches are made anew.
 _BESIDE = (WORLD_FILE, "clock.json", "g6_config.json")
 _ATTEMPTS = 3
 
@@ -66,7 +67,17 @@ def back_up(root: DataRoot, folder: Path) -> BackupReport:
         raise BackupError(f"days of {root.path} were sealed {_ATTEMPTS} times while they were copied; try again")
     _copy_history(root.dagster_home, target / "dagster")
     sealed_days, live_days = check(target)
+    copier.copy(root.current / "option_chain.parquet", target / "current" / "option_chain.parquet")
+    if copier.files:
+        _make_views(root, target)
     return BackupReport(copier.files, copier.bytes, sealed_days, live_days)
+
+
+def _make_views(root: DataRoot, target: Path) -> None:
+    """Make the copy's own views, of a new generation: whoever looks into it must not see the last one's."""
+    if root.warehouse.exists():
+        shutil.copy2(root.warehouse, target / root.warehouse.name)  # it knows which snapshots were due
+    Warehouse(DataRoot(target, root.world)).swap()
 
 
 def check(backup: Path) -> tuple[int, int]:
