@@ -86,8 +86,8 @@ class LocalStore:
             return
 
     def uri(self, path: str) -> str:
-        """Return the absolute path."""
-        return str(self.folder / path)
+        """Return the absolute path; a pattern, or the beginning of a path, stays one."""
+        return f"{self.folder}/{path}" if path else str(self.folder)
 
     def _sweep(self) -> None:
         leftovers = list(self._staging.iterdir()) if self._staging.is_dir() else []

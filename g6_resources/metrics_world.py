@@ -15,7 +15,8 @@ from g6_resources.alerts import AlertLog
 from g6_resources.clock import SystemTime, clock_from
 from g6_resources.heartbeat import HeartbeatFile, HeartbeatUnreadable
 from g6_resources.kite.token import TokenMissing, read_token
-from g6_resources.lake import Lake, LocalStore
+from g6_resources.lake import Lake
+from g6_resources.lake_open import open_lake
 from g6_resources.metrics import Samples, Times
 from g6_resources.metrics_state import BOUND_NAMES, Figures, read_seal, read_session
 from g6_resources.spool import Spool
@@ -70,7 +71,7 @@ class WorldMetrics:
             return found
         found["g6_world"][(root.world.name,)] = 1
         market_now, now = clock_from(root).now(), self._system.now()
-        lake = Lake(LocalStore(root.lake), current=root.current)
+        lake = open_lake(root)
         self._market(found, lake, market_now)
         _session(found, root, self._system)
         _token(found, root, market_now)

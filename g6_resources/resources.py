@@ -17,7 +17,8 @@ from g6_resources.heartbeat import HeartbeatFile
 from g6_resources.hot_cache import HotCache
 from g6_resources.influx import InfluxServer, InfluxSink
 from g6_resources.kite.client import KiteSource
-from g6_resources.lake import Lake, LocalStore
+from g6_resources.lake import Lake
+from g6_resources.lake_open import open_lake
 from g6_resources.lock import SessionLock
 from g6_resources.seams import SnapshotSink
 from g6_resources.settings import Settings, load_settings
@@ -103,7 +104,7 @@ class LakeResource(dg.ConfigurableResource):
     def lake(self) -> Lake:
         """Return the lake on this root's disk."""
         root = open_root(Path(self.data_root))
-        return Lake(LocalStore(root.lake), current=root.current)
+        return open_lake(root)
 
 
 class SessionFilesResource(dg.ConfigurableResource):

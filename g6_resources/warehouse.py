@@ -10,54 +10,25 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 import duckdb
 import pandas as pd
 
 from g6_market.calendar import Session, TradingCalendar
-from g6_resources.lake import Lake, LocalStore
+from g6_resources.lake_open import let_duckdb_read, open_lake
 from g6_resources.warehouse_analytics import analytics_statements
 from g6_resources.warehouse_catalog import catalog_statements, helper_comments
 from g6_resources.warehouse_joins import join_statements
 from g6_resources.warehouse_macros import macro_statements
 from g6_resources.warehouse_overlays import overlay_statements
 from g6_resources.warehouse_views import Layout, literal, view_statements
+from g6_resources.world import DataRoot
 
 _AHEAD_DAYS = 14  # sessions known in advance, so that a running day has gaps before the next rebuild
 _EXPECTED = """
 CREATE TABLE expected_sessions (
   trade_date DATE, first_due TIMESTAMP, last_due TIMESTAMP, interval_seconds INTEGER
 )"""
-
-
-class Root(Protocol):
-    """The folders of a data root that the warehouse needs; `world.DataRoot` has them."""
-
-    @property
-    def path(self) -> Path:
-        """The root itself."""
-        ...
-
-    @property
-    def lake(self) -> Path:
-        """Parquet files."""
-        ...
-
-    @property
-    def warehouse(self) -> Path:
-        """`g6.duckdb`."""
-        ...
-
-    @property
-    def generations(self) -> Path:
-        """Zero-row generation files."""
-        ...
-
-    @property
-    def current(self) -> Path:
-        """The latest snapshot."""
-        ...
 
 
 class Warehouse:
@@ -71,7 +42,7 @@ class Warehouse:
         Says which snapshots were due. Without it a rebuild keeps what the file before knew of that.
     """
 
-    def __init__(self, root: Root, calendar: TradingCalendar | None = None) -> None:
+    def __init__(self, root: DataRoot, calendar: TradingCalendar | None = None) -> None:
         self._root = root
         self._calendar = calendar
 
@@ -116,11 +87,11 @@ class Warehouse:
 
         The generation must be read before this is called: then a seal meanwhile makes the file outdated, never wrong.
         """
-        lake = Lake(LocalStore(self._root.lake), current=self._root.current)
+        lake = open_lake(self._root)
         sealed = lake.sealed
         unsealed = sorted({*lake.unsealed_days(), *also} - set(sealed))
         layout = Layout(
-            lake=lake.store.uri(""),
+            uri=lake.store.uri,
             current=str(self._root.current),
             current_day=self._current_day(),
             generation_file=str(self._generation_file(generation)),
@@ -129,6 +100,7 @@ class Warehouse:
         )
         target.unlink(missing_ok=True)
         with duckdb.connect(str(target)) as connection:
+            let_duckdb_read(connection, self._root)
             connection.execute("SET threads = 1")
             connection.execute("BEGIN")
             connection.execute(_EXPECTED)
@@ -142,7 +114,7 @@ class Warehouse:
             connection.execute("COMMIT")
 
     def _rebuild(self, also: Iterable[date]) -> int:
-        Lake(LocalStore(self._root.lake), current=self._root.current).ensure_sentinels()
+        open_lake(self._root).ensure_sentinels()
         known = [int(file.stem) for file in self._root.generations.glob("*.parquet")]
         generation = max([*known, self.generation()]) + 1
         with duckdb.connect() as connection:

@@ -177,6 +177,10 @@ class DataRoot:
         """JSON lines of the session and of other runs."""
         return self.path / "logs"
 
+    def lake_address(self) -> dict[str, Any] | None:
+        """Return url, endpoint and region of the object store that holds the lake; None: it is on this disk."""
+        return _read_world(self.path).get("lake") if self.world_file.exists() else None
+
     def made_at(self) -> datetime:
         """Return when the root was made (system time, aware); its date is the installation's."""
         return datetime.fromisoformat(_read_world(self.path)["made_at"])
@@ -190,7 +194,8 @@ def make_root(data_dir: Path, world: World | str, **extra: Any) -> DataRoot:
     data_dir
         Folder that holds the worlds.
     extra
-        Further facts for `world.json`, as JSON values. `clock` (see `clock.write_clock`) also sets the world's clock.
+        Further facts for `world.json`, as JSON values. `clock` (see `clock.write_clock`) also sets the world's clock;
+        `lake` says on which object store the lake is and holds for good.
 
     Raises
     ------
@@ -206,6 +211,8 @@ def make_root(data_dir: Path, world: World | str, **extra: Any) -> DataRoot:
         known = _read_world(root.path)
         if known["world"] != world.name:
             raise _other_world(root.path, known["world"], world.name)
+        if "lake" in extra and extra["lake"] != known.get("lake"):
+            raise _other_lake(root.path, known.get("lake"), extra["lake"])
     root.path.mkdir(parents=True, exist_ok=True)
     root.state.mkdir(mode=0o700, exist_ok=True)
     for folder in (root.lake, root.generations, root.current, root.cache, root.dagster_home):
@@ -260,6 +267,14 @@ def _other_world(path: Path, holds: str, asked: str) -> WorldError:
     return WorldError(
         f"{path} holds the world {holds!r}, not {asked!r}; a data root holds one world. "
         "Choose another data_dir, or move that folder away"
+    )
+
+
+def _other_lake(path: Path, holds: dict[str, Any] | None, asked: dict[str, Any] | None) -> WorldError:
+    old, new = (lake["url"] if lake else "its own disk" for lake in (holds, asked))
+    return WorldError(
+        f"{path} was made with its lake on {old}, the settings (storage.lake) say {new}; a world's lake does not move "
+        f'by itself. Copy it there and change "lake" in {WORLD_FILE}, or set storage.lake back'
     )
 
 

@@ -21,7 +21,7 @@ from g6_market.indices import INDICES
 from g6_resources.clock import SystemTime, clock_from, read_clock, tell_simulator, write_clock
 from g6_resources.files import write_json
 from g6_resources.kite.token import write_token
-from g6_resources.lake import Lake, LocalStore
+from g6_resources.lake_open import open_lake
 from g6_resources.resources import load_calendar
 from g6_resources.settings import ConfigFile, Settings, load_settings
 from g6_resources.world import DataRoot, World, make_root
@@ -234,7 +234,7 @@ def _or_blank(value: Any, form: str) -> str:
 
 
 def _is_sealed(root: DataRoot, day: date) -> bool:
-    return Lake(LocalStore(root.lake)).seal_record(day) is not None
+    return open_lake(root).seal_record(day) is not None
 
 
 def _instant(root: DataRoot) -> datetime:

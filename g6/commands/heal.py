@@ -11,7 +11,8 @@ from g6.errors import CommandError
 from g6.runtime import console, open_world, run_job
 from g6_market.calendar import Closed, TradingCalendar
 from g6_resources.clock import clock_from, read_clock
-from g6_resources.lake import Lake, LocalStore
+from g6_resources.lake import Lake
+from g6_resources.lake_open import open_lake
 from g6_resources.resources import load_calendar
 from g6_resources.sealing import trading_day
 from g6_resources.settings import Settings
@@ -27,7 +28,7 @@ def run_heal(day: date, world: str | None, *, minutes: float | None, all_strikes
 
     root, settings = open_world(world)
     calendar = load_calendar(settings)
-    lake = Lake(LocalStore(root.lake), current=root.current)
+    lake = open_lake(root)
     _must_be_stored(root, lake, calendar, day)
     with _market(root, day):
         served = read_simulator(root)

@@ -14,7 +14,8 @@ from g6_resources.clock import SystemTime, clock_from
 from g6_resources.csv_files import CsvSink
 from g6_resources.files import write_json
 from g6_resources.importing import DayResult, Importer, ImportReport
-from g6_resources.lake import Lake, LocalStore
+from g6_resources.lake import Lake
+from g6_resources.lake_open import open_lake
 from g6_resources.resources import conventions_of, load_calendar
 from g6_resources.sealing import derive_day, seal_day, trading_day
 from g6_resources.settings import Settings
@@ -28,7 +29,7 @@ def run_import(folder: Path, world: str | None, *, dry_run: bool) -> None:
         raise CommandError(f"{folder} is no folder; give the predecessor's CSV folder, the one that holds NIFTY/")
     root, settings = open_world(world)
     calendar = load_calendar(settings)
-    lake = Lake(LocalStore(root.lake), current=root.current)
+    lake = open_lake(root)
     importer = Importer(
         lake=lake,
         calendar=calendar,

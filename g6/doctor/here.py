@@ -15,7 +15,8 @@ from g6_market.calendar import Closed, Session
 from g6_market.schema import OVERVIEW, SchemaError
 from g6_resources.kite.instruments import InstrumentCache
 from g6_resources.kite.token import TokenMissing, read_token
-from g6_resources.lake import Lake, LakeError, LocalStore
+from g6_resources.lake import Lake, LakeError
+from g6_resources.lake_open import open_lake
 from g6_resources.metrics_world import nearest_folder
 from g6_resources.world import PROJECT
 
@@ -131,7 +132,7 @@ def store(patient: Patient) -> Iterator[Finding]:
     if patient.root is None:
         yield skip("store", "no world")
         return
-    lake = Lake(LocalStore(patient.root.lake), current=patient.root.current)
+    lake = open_lake(patient.root)
     try:
         days = lake.days()
         rows = len(lake.read(OVERVIEW, days[-1])) if days else 0
@@ -154,7 +155,7 @@ def views(patient: Patient) -> Iterator[Finding]:
         yield skip("views", "no world")
         return
     remedy = "`g6 warehouse rebuild`"
-    lake = Lake(LocalStore(patient.root.lake), current=patient.root.current)
+    lake = open_lake(patient.root)
     stored = max((day for day in lake.days() if _has_overview(lake, day)), default=None)
     if stored is None:
         yield ok("views", "nothing to show yet")

@@ -4,6 +4,7 @@ Each description ends with what is allowed; editors show it, and so does the mes
 """
 
 import difflib
+import re
 from datetime import date
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -197,9 +198,31 @@ class RedisSettings(Part):
     )
 
 
-class StorageSettings(Part):
-    """Where snapshots go besides the lake."""
+def _bucket_address(url: str) -> str:
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?", url) or ".." in url:
+        raise ValueError("is no bucket. Write it like s3://bucket/prefix, or null for the disk")
+    return url.rstrip("/")
 
+
+class LakeSettings(Part):
+    """Where the lake of a world is, from its making on: on its disk, or on an object store that speaks S3.
+
+    Keys of the store come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the machine's role.
+    """
+
+    url: Annotated[str, AfterValidator(_bucket_address)] | None = Field(
+        default=None, description="s3://bucket/prefix, under which each world has a folder; null: the data folder"
+    )
+    endpoint: SafeAddress | None = Field(
+        default=None, description="Address of a store other than Amazon's: https, or loopback; null: Amazon's"
+    )
+    region: str = Field(default="ap-south-1", pattern=r"^[a-z0-9-]{1,40}$", description="The store's region: a name")
+
+
+class StorageSettings(Part):
+    """Where snapshots go: the lake, and what is told besides."""
+
+    lake: LakeSettings = LakeSettings()
     csv: CsvSettings = CsvSettings()
     influx: InfluxSettings = InfluxSettings()
     redis: RedisSettings = RedisSettings()

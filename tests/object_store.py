@@ -1,0 +1,116 @@
+"""An object store on loopback for the tests: moto's S3 server, and before it a door that fails as real ones do."""
+
+import re
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.servers import free_port, wait_for
+
+BUCKET = "g6-lake"
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[str]:
+    """Run an S3 server with an empty bucket `g6-lake`; yields its address."""
+    pytest.importorskip("moto", reason="moto is not installed: make test installs it")
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    with (
+        (folder / "s3.log").open("wb") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as server,
+    ):
+        try:
+            wait_for("the S3 server", lambda: _answers(url), 60)
+            requests.put(f"{url}/{BUCKET}", timeout=5).raise_for_status()
+            yield url
+        finally:
+            server.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/moto-api/", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+class Door:
+    """A proxy before an S3 server.
+
+    `faults` are used up one a request: "503", "reset" (before the server heard of it), "lost" (after the server did
+    it). Keys in `unlisted` are stored and readable, and missing from every listing, as in a store whose index lags.
+    """
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self.faults: deque[str] = deque()
+        self.unlisted: set[str] = set()
+        self.requests: list[str] = []
+        door = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+            def _pass(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                fault = door.faults.popleft() if door.faults else ""
+                door.requests.append(f"{self.command} {self.path}{' ' + fault if fault else ''}")
+                if fault == "reset":
+                    self.connection.close()
+                    self.close_connection = True
+                    return
+                if fault == "503":
+                    self._send(503, {}, b"<Error><Code>SlowDown</Code></Error>")
+                    return
+                answer = requests.request(
+                    self.command, door.server + self.path, data=body, headers=dict(self.headers), timeout=20
+                )
+                if fault == "lost":
+                    self.connection.close()
+                    self.close_connection = True
+                    return
+                self._send(answer.status_code, dict(answer.headers), door.without_unlisted(answer.content))
+
+            do_GET = do_PUT = do_DELETE = do_HEAD = do_POST = _pass  # noqa: N815 - the base class's names
+
+            def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+                self.send_response_only(status)
+                for name, value in headers.items():
+                    if name.lower() not in ("content-length", "transfer-encoding", "connection", "content-encoding"):
+                        self.send_header(name, value)
+                length = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(body))
+                self.send_header("Content-Length", length)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def without_unlisted(self, body: bytes) -> bytes:
+        """Return a listing without the keys that its index does not know yet."""
+        for key in self.unlisted if b"<ListBucketResult" in body else ():
+            entry = rf"<Contents>(?:(?!</Contents>).)*<Key>{re.escape(key)}</Key>.*?</Contents>"
+            body = re.sub(entry.encode(), b"", body, flags=re.DOTALL)
+        return body
+
+    def close(self) -> None:
+        """Close the door."""
+        self._http.shutdown()
+        self._http.server_close()
