@@ -76,7 +76,8 @@ ORDER BY strike"""
 
 _TERM = f"""
 SELECT {_second("snapshot_at")} AS second, CAST(expiry AS VARCHAR) AS expiry, tags, round(days, 2) AS days,
-  round(forward, 2) AS forward, round(straddle, 2) AS straddle, round(expected_move, 1) AS expected_move,
+  round(forward, 2) AS forward, round(straddle, 2) AS straddle,
+  round(coalesce(expected_move, forward * atm_iv * sqrt(t_years)), 1) AS expected_move,
   {", ".join(f"round({name}, 5) AS {name}" for name in ("atm_iv", "iv_trading", "call_iv_25", "put_iv_25"))},
   {", ".join(f"round({name}, 5) AS {name}" for name in ("risk_reversal_25", "butterfly_25", "forward_vol"))}
 FROM term_structure($index, $instant)"""

@@ -11,13 +11,18 @@ export function bars(place, { rows, names, marks, label }) {
   const width = Math.max(place.clientWidth, 240);
   const height = Math.max(place.clientHeight, 140);
   const values = rows.flatMap((row) => names.map((name) => row[name] ?? 0));
-  const scale = scaleOf(Math.min(0, ...values), Math.max(1, ...values), height);
+  const scale = scaleOf(Math.min(0, ...values), Math.max(1, ...values) * 1.08, height);
   const step = (width - EDGE.left - EDGE.right) / Math.max(rows.length, 1);
   const left = (position) => EDGE.left + step * position;
   const drawing = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
-  drawing.append(s("text", { class: "title", x: 4, y: 13 }, label), legend(width), ...grid(scale, width));
-  rows.forEach((row, position) => drawing.append(pair(row, names, left(position), step, scale)));
-  drawing.append(...ticks(rows, left, step, height), ...marks.flatMap((mark, order) => upright(mark, order, rows, left, step, height)));
+  drawing.append(s("text", { class: "title", x: 4, y: 13 }, label));
+  if (rows.some((row) => names.some((name) => row[name] !== null && row[name] !== undefined))) {
+    drawing.append(legend(width), ...grid(scale, width));
+    rows.forEach((row, position) => drawing.append(pair(row, names, left(position), step, scale)));
+    drawing.append(...ticks(rows, left, step, height), ...uprights(marks, rows, left, step, height));
+  } else {
+    drawing.append(s("text", { x: width / 2, y: height / 2, "text-anchor": "middle" }, "Not known on this day"));
+  }
   place.replaceChildren(drawing);
 }
 
@@ -70,16 +75,22 @@ function ticks(rows, left, step, height) {
   );
 }
 
-function upright(mark, order, rows, left, step, height) {
-  if (mark.at === null || mark.at === undefined || rows.length < 2) return [];
+// The lower one has its text on the left, so that two texts never meet.
+function uprights(marks, rows, left, step, height) {
+  const known = marks.filter((mark) => mark.at !== null && mark.at !== undefined).sort((a, b) => a.at - b.at);
+  return known.flatMap((mark, order) => upright(mark, order === 0 && known.length > 1, rows, left, step, height));
+}
+
+function upright(mark, leftwards, rows, left, step, height) {
+  if (rows.length < 2) return [];
   if (mark.at < rows[0].strike) return [outside(`← ${mark.text}`, mark, EDGE.left + 4, "start")];
   if (mark.at > rows.at(-1).strike) return [outside(`${mark.text} →`, mark, left(rows.length) - 4, "end")];
   const position = placeOf(mark.at, rows);
   const x = left(position) + step / 2;
-  const anchor = order ? "end" : "start";
+  const anchor = leftwards ? "end" : "start";
   return [
     s("line", { class: `mark ${mark.colour}`, x1: x, x2: x, y1: EDGE.top - 8, y2: height - EDGE.bottom }),
-    s("text", { class: `marked ${mark.colour}`, x: x + (order ? -5 : 5), y: EDGE.top - 1, "text-anchor": anchor }, mark.text),
+    s("text", { class: `marked ${mark.colour}`, x: x + (leftwards ? -5 : 5), y: EDGE.top - 1, "text-anchor": anchor }, mark.text),
   ];
 }
 

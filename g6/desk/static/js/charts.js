@@ -63,6 +63,16 @@ export function plot(place, { series, data, x, y, right, marks = [], onclick, sy
   return chart;
 }
 
+/** Columns over seconds with a break wherever more than three of the usual steps are missing: no line across a hole. */
+export function broken([seconds, ...columns]) {
+  const steps = seconds.slice(1).map((second, place) => second - seconds[place]);
+  const usual = [...steps].sort((a, b) => a - b)[steps.length >> 1];
+  const holes = new Set(steps.flatMap((step, place) => (step > 3 * usual ? [place] : [])));
+  if (!holes.size) return [seconds, ...columns];
+  const broke = (values, between) => values.flatMap((value, place) => (holes.has(place) ? [value, between(place)] : [value]));
+  return [broke(seconds, (place) => seconds[place] + usual), ...columns.map((values) => broke(values, () => null))];
+}
+
 /** The axis of a day's minutes. */
 export const DAY_AXIS = {
   label: "Time",

@@ -25,6 +25,13 @@ export function signed(value, digits = 2) {
 
 /** Units in lakh, two decimals, no unit: for columns whose head names it. */
 export const lakh = (units) => number(units === null || units === undefined ? null : units / LAKH);
+/** The same with four digits at most, for a narrow column: 204.51, 1,540. */
+export function shortLakh(units) {
+  if (units === null || units === undefined) return DASH;
+  const value = units / LAKH;
+  return number(value, value >= 1000 ? 0 : value >= 100 ? 1 : 2);
+}
+
 export const signedLakh = (units) => signed(units === null || units === undefined ? null : units / LAKH);
 
 /** Units as people say them: 33.24 L, 12.50 Cr. */

@@ -31,16 +31,20 @@ async function refresh() {
     return;
   }
   busy = true;
-  do {
-    again = false;
-    try {
-      await draw();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      say(error.message, true);
-    }
-  } while (again);
-  busy = false;
+  try {
+    do {
+      again = false;
+      await draw().catch(told);
+    } while (again);
+  } finally {
+    busy = false;
+  }
+}
+
+// What the server refuses is said on the page; anything else is a defect, for the console.
+function told(error) {
+  if (!(error instanceof Refused)) throw error;
+  say(error.message, true);
 }
 
 async function draw() {
@@ -172,8 +176,7 @@ async function watch() {
       }
       if (now.live || now.open) wait = PULSE_MS.live;
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      say(error.message, true);
+      told(error);
       world.version = "";
     }
   }

@@ -21,9 +21,9 @@ const BUILD_UP = {
 // From the outside to the strike; puts mirror it.
 const COLUMNS = [
   { name: "build_up", head: "15m", title: "Build-up over 15 minutes, from the option's own price and open interest", cell: buildUp },
-  { name: "oi_change", head: "OI chg", title: "Change of open interest since the open, lakh", cell: change },
+  { name: "oi_change", head: "OI chg", title: "Change of open interest, lakh", cell: change },
   { name: "oi", head: "OI", title: "Open interest, lakh", cell: openInterest },
-  { name: "volume", head: "Vol", title: "Volume since the open, lakh", cell: (row, side) => plain(f.lakh(row[`${side}_volume`]), "soft") },
+  { name: "volume", head: "Vol", title: "Volume since the open, lakh", cell: (row, side) => plain(f.shortLakh(row[`${side}_volume`]), "soft") },
   { name: "vega", head: "Vega", greek: true, title: "Rupees per 1 % of volatility", cell: (row, side) => plain(f.number(row[`${side}_vega`]), "soft") },
   { name: "theta", head: "Theta", greek: true, title: "Rupees per calendar day", cell: (row, side) => plain(f.number(row[`${side}_theta`]), "soft") },
   { name: "gamma", head: "Gamma", greek: true, title: "Change of delta per point", cell: (row, side) => plain(f.number(row[`${side}_gamma`], 5), "soft") },
@@ -39,19 +39,20 @@ export function draw(place, answers, context) {
   const shown = around(rows, state.strikes);
   const columns = COLUMNS.filter((column) => !column.greek || state.greeks === "on");
   const most = Math.max(1, ...shown.flatMap((row) => [row.call_oi ?? 0, row.put_oi ?? 0]));
-  const mostChange = Math.max(1, ...shown.flatMap((row) => [Math.abs(changeOf(row, "call") ?? 0), Math.abs(changeOf(row, "put") ?? 0)]));
-  const scale = { oi: most, change: mostChange };
+  const since = sinceOf(rows);
+  const mostChange = Math.max(1, ...shown.flatMap((row) => [Math.abs(row[`call_oi_change_${since}`] ?? 0), Math.abs(row[`put_oi_change_${since}`] ?? 0)]));
+  const scale = { oi: most, change: mostChange, since };
   const table = h(
     "table",
     { class: "chain" },
     h("caption", {}, `${context.index} ${f.longDate(context.expiry.expiry)}, as of ${context.question.at}`),
     head(columns),
     h("tbody", {}, ...shown.map((row) => line(row, columns, scale, context))),
-    foot(rows, columns),
+    foot(rows, columns, since),
   );
   const scroll = place.querySelector(".scroll")?.scrollTop;
   const kept = place.dataset.of === context.index + context.expiry.expiry && place.dataset.strikes === state.strikes;
-  refill(place, controls(rows, shown), h("div", { class: "scroll", tabindex: "0", "aria-label": "Option chain" }, table));
+  refill(place, controls(rows, shown, since), h("div", { class: "scroll", tabindex: "0", "aria-label": "Option chain" }, table));
   place.dataset.view = "chain";
   place.dataset.of = context.index + context.expiry.expiry;
   place.dataset.strikes = state.strikes;
@@ -67,7 +68,7 @@ function blank(row) {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, kept.has(name) ? value : null]));
 }
 
-function controls(rows, shown) {
+function controls(rows, shown, since) {
   const healed = rows.filter((row) => row.source === "candle").length;
   const names = { 10: "ATM ± 10", 20: "ATM ± 20", all: "All" };
   return h(
@@ -82,7 +83,7 @@ function controls(rows, shown) {
       ),
     ),
     h("button", { class: "toggle", "aria-pressed": String(state.greeks === "on"), title: "Greeks (g)", onclick: () => set({ greeks: state.greeks === "on" ? "off" : "on" }) }, "Greeks"),
-    h("span", { class: "count" }, `${shown.length} of ${rows.length} strikes · OI and volume in lakh${healed ? ` · ${healed} strikes healed from candles` : ""}`),
+    h("span", { class: "count" }, `${shown.length} of ${rows.length} strikes · OI and volume in lakh, OI change ${SINCE[since]}${healed ? ` · ${healed} strikes healed from candles` : ""}`),
     h("div", { class: "side put" }, "Puts"),
   );
 }
@@ -119,7 +120,15 @@ function line(row, columns, scale, context) {
 
 const rankText = (rank) => (rank === null ? "" : rank === 0 ? "ATM" : `ATM${rank > 0 ? "+" : "−"}${Math.abs(rank)}`);
 const plain = (text, kind) => h("td", { class: kind }, text);
-const changeOf = (row, side) => row[`${side}_oi_change_open`] ?? row[`${side}_oi_change_15m`];
+
+const SINCE = { open: "since the open", "15m": "over 15 minutes" };
+
+// One base for the whole column: what was open before the open is not known of every day.
+function sinceOf(rows) {
+  return rows.some((row) => isKnown(row.call_oi_change_open) || isKnown(row.put_oi_change_open)) ? "open" : "15m";
+}
+
+const isKnown = (value) => value !== null && value !== undefined;
 
 function openInterest(row, side, scale) {
   const value = row[`${side}_oi`];
@@ -127,7 +136,7 @@ function openInterest(row, side, scale) {
 }
 
 function change(row, side, scale) {
-  const value = changeOf(row, side);
+  const value = row[`${side}_oi_change_${scale.since}`];
   const fifteen = row[`${side}_oi_change_15m`];
   const cell = barred(f.signedLakh(value), Math.abs(value ?? 0) / scale.change, value < 0 ? "fall-bar" : "rise-bar");
   cell.title = `over 15 minutes ${f.signedLakh(fifteen)} lakh`;
@@ -154,18 +163,18 @@ function price(row, side) {
   return h("td", { title: last ? `last price, not of this minute; ${title}` : title, class: last ? "old" : moved < 0 ? "down" : moved > 0 ? "up" : false }, text);
 }
 
-function foot(rows, columns) {
+function foot(rows, columns, since) {
   const total = (side, name) => (name ? f.lakh(sum(rows, `${side}_${name}`)) : "");
   const totals = { oi: "oi", oi_change: "oi_change_open", volume: null };
   const cell = (side) => (column) => {
-    const text = column.name === "oi_change" ? f.signedLakh(sum(rows, `${side}_oi_change_open`)) : total(side, totals[column.name]);
+    const text = column.name === "oi_change" ? f.signedLakh(sum(rows, `${side}_oi_change_${since}`)) : total(side, totals[column.name]);
     return h("td", { class: `${column.name} ${side}` }, text);
   };
   return h("tfoot", {}, h("tr", {}, ...columns.map(cell("call")), h("th", { scope: "row", class: "strike" }, "All strikes"), h("td", {}), ...columns.toReversed().map(cell("put"))));
 }
 
 function sum(rows, name) {
-  const known = rows.map((row) => row[name]).filter((value) => value !== null && value !== undefined);
+  const known = rows.map((row) => row[name]).filter(isKnown);
   return known.length ? known.reduce((a, b) => a + b, 0) : null;
 }
 

@@ -2,7 +2,7 @@
 
 import { ask } from "../api.js";
 import { bars } from "../bars.js";
-import { DAY_AXIS, line, plot } from "../charts.js";
+import { broken, DAY_AXIS, line, plot } from "../charts.js";
 import { rowsOf } from "../day.js";
 import { h, refill } from "../dom.js";
 import { clock, number, strike, units } from "../format.js";
@@ -68,13 +68,13 @@ function throughTheDay(place, { course, second, day }) {
   plot(place.querySelector(".pcr"), {
     ...shared,
     y: { values: (_, ticks) => ticks.map((tick) => number(tick)), size: 46 },
-    data: [course.second, course.pcr_oi, course.pcr_oi_near, course.pcr_volume],
+    data: broken([course.second, course.pcr_oi, course.pcr_oi_near, course.pcr_volume]),
     series: [line("OI", "accent", ratio, { width: 2 }), line("OI, ATM ± 10", "violet", ratio), line("volume", "muted", ratio, { width: 1 })],
   });
   plot(place.querySelector(".pain"), {
     ...shared,
     y: { values: (_, ticks) => ticks.map((tick) => number(tick, 0)), size: 56 },
-    data: [course.second, course.max_pain, course.forward],
+    data: broken([course.second, course.max_pain, course.forward]),
     series: [line("Max pain", "amber", strike, { width: 2 }), line("Forward", "accent", (value) => number(value), { width: 1.4 })],
   });
 }

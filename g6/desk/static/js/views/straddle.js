@@ -1,7 +1,7 @@
 // Straddle and volatility through the day, against the mean of earlier days of the same weekday.
 
 import { ask } from "../api.js";
-import { DAY_AXIS, line, plot } from "../charts.js";
+import { broken, DAY_AXIS, line, plot } from "../charts.js";
 import { h } from "../dom.js";
 import { clock, number, percent, percentTicks, strike } from "../format.js";
 import { set, state } from "../state.js";
@@ -22,15 +22,20 @@ export function draw(place, course, context) {
   lines(panels, course, null, context);
   const turn = ++latest;
   const { index, day, question } = context;
-  ask("overlay", { index, expiry: question.expiry, day }).then((overlay) => {
-    if (turn !== latest || !panels.price.isConnected) return;
-    lines(panels, course, overlay, context);
-    const days = Math.max(0, ...overlay.days);
-    panels.past.textContent = days
-      ? `Dashed: mean of ${days} earlier ${days === 1 ? "day" : "days"} of this weekday, as far from expiry`
-      : "No earlier day of this weekday and distance from expiry is stored";
-    place.dataset.overlay = String(days);
-  });
+  const here = () => turn === latest && panels.price.isConnected;
+  ask("overlay", { index, expiry: question.expiry, day }).then(
+    (overlay) => {
+      if (!here()) return;
+      lines(panels, course, overlay, context);
+      panels.past.textContent = told(Math.max(0, ...overlay.days));
+    },
+    (error) => here() && (panels.past.textContent = error.message),
+  );
+}
+
+function told(days) {
+  if (!days) return "No earlier day of this weekday and distance from expiry is stored";
+  return `Dashed: mean of ${days} earlier ${days === 1 ? "day" : "days"} of this weekday, as far from expiry`;
 }
 
 function panelsIn(place, course) {
@@ -56,7 +61,7 @@ function lines(panels, course, overlay, context) {
   plot(panels.price, {
     ...shared,
     y: { values: (_, ticks) => ticks.map((tick) => number(tick, 0)) },
-    data: [course.second, kept(course.straddle), kept(course.fixed_straddle), kept(course.vwap), at("straddle"), at("fixed_straddle")],
+    data: broken([course.second, kept(course.straddle), kept(course.fixed_straddle), kept(course.vwap), at("straddle"), at("fixed_straddle")]),
     series: [
       line("ATM straddle", "accent", rupees, { width: 2 }),
       line("Fixed strike", "amber", rupees, { width: 2 }),
@@ -68,7 +73,7 @@ function lines(panels, course, overlay, context) {
   plot(panels.iv, {
     ...shared,
     y: { values: percentTicks },
-    data: [course.second, kept(course.iv), kept(course.iv_trading), at("iv")],
+    data: broken([course.second, kept(course.iv), kept(course.iv_trading), at("iv")]),
     series: [
       line("ATM IV", "violet", percent, { width: 2 }),
       line("in trading time", "muted", percent, { width: 1.3 }),
