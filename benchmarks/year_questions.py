@@ -31,8 +31,8 @@ MACROS = {
 
 SQL = {
     "q1": f"""SELECT {_CHAIN} FROM option_chain WHERE trade_date = DATE '{DAY}' AND underlying = 'NIFTY'
-        AND expiry = ({_expiry("NIFTY", "this_week")}) AND snapshot_at = (SELECT max(snapshot_at) FROM overview
-          WHERE trade_date = DATE '{DAY}' AND underlying = 'NIFTY') ORDER BY strike, option_type""",
+        AND expiry = ({_expiry("NIFTY", "this_week")}) AND snapshot_at = TIMESTAMP '{DAY} 15:30'
+        ORDER BY strike, option_type""",
     "q2": f"""SELECT snapshot_at, sum(price) AS straddle FROM option_chain WHERE trade_date = DATE '{DAY}'
         AND underlying = 'BANKNIFTY' AND strike_offset = 0 AND expiry = ({_expiry("BANKNIFTY", "this_month")})
         GROUP BY snapshot_at ORDER BY snapshot_at""",
