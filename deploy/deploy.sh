@@ -7,7 +7,7 @@
 #
 # --user g6  --dir /opt/g6  --data /var/lib/g6  --config /etc/g6     where things go
 # --destdir FOLDER   put all files below FOLDER; no packages, user, Python environment or services
-# --now              restart also while a session captures (it goes on where it was within a minute)
+# --now              also while the market is open (a session goes on where it was within a minute)
 set -euo pipefail
 
 user=g6 dir=/opt/g6 data=/var/lib/g6 config=/etc/g6 destdir='' render='' dry='' now=''
@@ -65,6 +65,14 @@ absolute_settings() { # the shipped settings with this installation's folders
         -e "s|\"./g6_config.schema.json\"|\"$dir/config/g6_config.schema.json\"|" "$source/config/g6_config.json"
 }
 
+own_environment() { # the shipped template; which settings are read is the units' to say, and a blank here would unsay it
+    sed -e '/^# Another configuration file/,/^G6_CONFIG=/d' "$source/config/environment.template"
+}
+
+market_is_open() { # asks the metrics of the installation that runs here, if one does
+    curl -sf --max-time 5 http://127.0.0.1:9108/healthz 2>/dev/null | grep -q '"market_open": true'
+}
+
 units() { # units FOLDER: every unit file
     for unit in "$source"/deploy/systemd/*; do
         put 644 "$1/$(basename "$unit")" < <(filled "$unit")
@@ -88,9 +96,14 @@ if [ -n "$real" ]; then
     command -v apt-get >/dev/null || { echo "deploy: made for Debian and Ubuntu; apt-get is missing" >&2 && exit 1; }
 fi
 
+if [ -n "$real" ] && [ -z "$now" ] && market_is_open; then
+    echo "deploy: the market is open, and code is not exchanged under a session: again after the close, or with --now" >&2
+    exit 1
+fi
+
 if [ -z "$destdir" ]; then
     missing=()
-    for package in python3 python3-venv rsync logrotate; do
+    for package in python3 python3-venv rsync logrotate curl; do
         dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
     done
     [ ${#missing[@]} = 0 ] || run apt-get install -y --no-install-recommends "${missing[@]}"
@@ -106,7 +119,7 @@ fi
 
 # Yours: made once, never written over.
 [ -f "$destdir$config/g6_config.json" ] || put 644 "$config/g6_config.json" < <(absolute_settings)
-[ -f "$destdir$config/environment" ] || put 600 "$config/environment" <"$source/config/environment.template"
+[ -f "$destdir$config/environment" ] || put 600 "$config/environment" < <(own_environment)
 [ -z "$real" ] || chown "$user:" "$config/environment"
 
 put 644 "$config/workspace.yaml" < <(filled "$source/deploy/workspace.yaml")
@@ -117,12 +130,8 @@ units /etc/systemd/system
 if [ -z "$destdir" ]; then
     run systemctl daemon-reload
     run systemctl enable g6.target g6-backup.timer
-    if [ -z "$now" ] && curl -sf --max-time 5 http://127.0.0.1:9108/healthz 2>/dev/null | grep -q '"market_open": true'; then
-        say "the market is open: nothing was restarted. After the close: systemctl restart g6.target"
-    else
-        # Stopped in the order that the units name: daemon first, then pages, then the code server with its runs.
-        run systemctl restart g6.target
-    fi
+    # Stopped in the order that the units name: daemon first, then pages, then the code server with its runs.
+    run systemctl restart g6.target
 fi
 
 say "done, $changed files changed"

@@ -23,7 +23,7 @@ _PATTERNS = (
     # Authorization: token <key>:<token>; Bearer ...
     re.compile(r"(?i)\b(token\s+)[\w-]+:[\w-]+"),
     re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}"),
-    # https://user:password@host
+    # what stands between :// and @ of an address
     re.compile(r"(://)[^/\s@]+(?=@)"),
 )
 

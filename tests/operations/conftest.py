@@ -24,7 +24,7 @@ from tests.capture.harness import DAY, Desk, make_desk, plan, simulation
 
 PROJECT = Path(__file__).parents[2]
 TOKEN = "accesstokenL8nJd4"
-HIDDEN = {"KITE_API_SECRET": "apisecretH3tRz9", "INFLUX_TOKEN": "influxtokenP5kWc1"}
+HIDDEN = {"KITE_API_SECRET": "apisecretH3tRz9", "INFLUX_TOKEN": "influxtokenP5kWc1"}  # pragma: allowlist secret
 FAULT = {"kind": "server_error", "from": "2026-11-20T15:24:50", "to": "2026-11-20T15:29:00", "match": "/quote"}
 
 

@@ -283,3 +283,15 @@ def test_the_settings_in_compose_are_the_shipped_ones_in_the_volume() -> None:
 def test_no_secret_and_no_data_get_into_the_image() -> None:
     ignored = (PROJECT / ".dockerignore").read_text().split()
     assert {".git", ".venv", "data", "**/.env"} <= set(ignored)
+
+
+def test_a_blank_in_the_secrets_file_unsays_nothing_of_the_units(tmp_path: Path) -> None:
+    # In systemd a variable of EnvironmentFile wins over Environment, an empty one too.
+    deploy("--destdir", str(tmp_path))
+    secrets = (tmp_path / "etc/g6/environment").read_text()
+    given = set(re.findall(r"^(\w+)=", secrets, re.MULTILINE))
+    assert {"KITE_API_KEY", "KITE_API_SECRET", "G6_ALERT_URLS", "G6_BACKUP_DIR"} <= given
+    text = (tmp_path / "etc/systemd/system/g6-code.service").read_text()
+    said = re.search(r"^Environment=(.*)$", text, re.MULTILINE)
+    assert said is not None
+    assert not given & {pair.partition("=")[0] for pair in said[1].split()}

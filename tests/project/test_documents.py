@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from tools import data_dictionary, settings_table
+from tools import data_dictionary, metrics_table, settings_table
 
 DOCUMENTS = [
     "README.md",
@@ -22,6 +22,7 @@ DOCUMENTS = [
             "desk",
             "extending",
             "importing",
+            "monitoring",
             "index",
             "sinks",
         )
@@ -37,6 +38,11 @@ def test_the_data_dictionary_is_the_schema(project: Path):
 def test_the_settings_in_the_documents_are_those_of_the_code(project: Path):
     written = (project / "docs" / "configuration.md").read_text()
     assert written == settings_table.filled(written), "run `python -m tools.settings_table`"
+
+
+def test_the_metrics_in_the_documents_are_those_of_the_code(project: Path):
+    written = (project / "docs" / "monitoring.md").read_text()
+    assert written == metrics_table.filled(written), "run `python -m tools.metrics_table`"
 
 
 def test_every_make_target_that_a_document_names_exists(project: Path, tree: dict[str, str]):
