@@ -194,6 +194,8 @@ def _with_abort(app: ASGIApp) -> ASGIApp:
 
 
 def _reset(transport: Any) -> None:
+    if transport.is_closing():
+        return  # the client lost its patience first
     connection = cast("socket.socket | None", transport.get_extra_info("socket"))
     if connection is not None:
         # Lingering for zero seconds makes closing a reset instead of a polite end.

@@ -45,6 +45,7 @@ class Breakage:
         self._root = str(world.root.path)
         self._clock_name = world.root.clock_file.name
         self._csv = str(world.root.csv)
+        self._layered = (str(world.root.lake), str(world.root.csv))
         self._clock = clock
         self._script = script
         self._death = death
@@ -88,8 +89,8 @@ class Breakage:
         if path.startswith(self._csv) and any(window.holds(now) for window in self._script.dead_sink):
             self.struck["dead sink"] += 1
             raise OSError(errno.EIO, "simulated broken disk", path)
-        # What exists may still be opened: a full disk shows when the file grows.
-        if creating and not Path(path).exists() and self._is_full():
+        # A full disk shows when a file grows. Of state files, written past the layer below, when they are made.
+        if creating and not path.startswith(self._layered) and not Path(path).exists() and self._is_full():
             raise OSError(errno.ENOSPC, "simulated full disk", path)
 
     def _is_full(self) -> bool:
@@ -106,12 +107,15 @@ class Breakage:
         self._inside = True
         try:
             half = len(data) // 2
-            if self._death is not None and self.calls + 1 == self._death.at_call:
+            # A file that is written where it belongs has no moment at which it appears: it dies within.
+            at_point = self._point is not None and path.endswith(self._point)
+            if self._death is not None and (at_point or self.calls + 1 == self._death.at_call):
                 self._write(descriptor, data[:half])
+            if at_point:
+                self._die("write", path)
             self._call("write", path)
             if self._is_full():
-                if path.startswith(self._csv) and half:
-                    return self._write(descriptor, data[:half])
+                self._write(descriptor, data[:half])
                 raise OSError(errno.ENOSPC, "simulated full disk", path)
             return self._write(descriptor, data)
         finally:

@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
+
 from g6.chaos import invariants as must
 from g6.chaos.attempt import log_in, run_attempt, run_closing
 from g6.chaos.history import Attempt, History
@@ -75,12 +78,18 @@ def run_day(
     world = make_world(folder, url, script, size, calendar)
     control.clear_log()
     player = _Player(world)
-    player.play()
+    stored = must.Stored.nothing()
+    violations = player.violations
+    try:
+        player.play()
+        stored = must.Stored.of(world)
+        truth = Truth(script.seed, script.session, calendar, list(size.tags))
+        violations += judged(world, stored, truth, player.history)
+    except (pa.ArrowException, duckdb.Error, OSError, KeyError, ValueError) as error:
+        violations.append(f"what is stored cannot be read: {type(error).__name__}: {' '.join(str(error).split())}")
     log = control.log()
     control.faults([])
-    stored = must.Stored.of(world)
-    truth = Truth(script.seed, script.session, calendar, list(size.tags))
-    violations = [*player.violations, *judged(world, stored, truth, player.history), *must.limits_were_kept(log)]
+    violations += must.limits_were_kept(log)
     broken = stored.snapshots[stored.snapshots["outcome"] != "stored"]
     struck = player.history.struck + _broker_struck(log)
     result = DayResult(

@@ -21,7 +21,7 @@ from g6.chaos.truth import FIELDS, Truth, aware
 from g6.chaos.views import opened
 from g6.chaos.world import ChaosWorld
 from g6_market.indices import INDICES
-from g6_market.schema import EXPIRIES, OPTION_CHAIN, QUOTES, SNAPSHOTS
+from g6_market.schema import EXPIRIES, OPTION_CHAIN, QUOTES, SNAPSHOTS, empty_frame
 from g6_sim.limits import LIMITS
 
 # What `gaps` calls an index's answers that stand still for longer.
@@ -45,6 +45,11 @@ class Stored:
         """Read them from the lake."""
         day, lake = world.script.trade_date, world.lake
         return cls(*(lake.read(table, day) for table in (QUOTES, SNAPSHOTS, OPTION_CHAIN, EXPIRIES)))
+
+    @classmethod
+    def nothing(cls) -> "Stored":
+        """Return an empty day."""
+        return cls(*(empty_frame(table) for table in (QUOTES, SNAPSHOTS, OPTION_CHAIN, EXPIRIES)))
 
     @property
     def captured(self) -> pd.DataFrame:
@@ -235,10 +240,12 @@ def _unhealed(world: ChaosWorld, stored: Stored, truth: Truth, after: datetime) 
         times: list[Any] = sorted(set(legs) & fine)
         for due in dues(world):
             at = pd.Timestamp(due.replace(tzinfo=None))
-            if at in fine or not times:
+            if at in fine:
                 continue
             place = bisect(times, at)
-            around = [legs[time] for time in (*times[:place][-1:], *times[place : place + 1])]
+            if place == 0:
+                continue  # where the window stood before anything was captured, nobody can say
+            around = [legs[time] for time in times[place - 1 : place + 1]]
             for symbol in sorted(set.intersection(*around)):
                 if (at, symbol) not in held and at in truth.candles(f"{exchange}:{symbol}", after):
                     yield f"{symbol} of {at:%H:%M} has a candle and is not healed"

@@ -24,6 +24,7 @@ def opened(world: ChaosWorld) -> Generator[duckdb.DuckDBPyConnection]:
     """Open the views as an analyst does."""
     with duckdb.connect(str(world.root.warehouse), read_only=True) as connection:
         connection.execute("SET threads = 1")
+        connection.execute("SET enable_progress_bar = false")  # it would lie between the figures
         yield connection
 
 
