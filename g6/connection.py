@@ -64,6 +64,11 @@ class G6Connection(AtAnInstant[F], ThroughTime[F], InTheStore[F], Generic[F]):
         self._connection = duckdb.connect()
         for setting in _SETTINGS:
             self._connection.execute(setting)
+        self._elsewhere = root.lake_address() is not None
+        if self._elsewhere:
+            from g6_resources.lake_open import let_duckdb_read
+
+            let_duckdb_read(self._connection, root)
         self._generation = -1
         self._attach()
 
@@ -139,6 +144,10 @@ class G6Connection(AtAnInstant[F], ThroughTime[F], InTheStore[F], Generic[F]):
         return self._generation != before
 
     def _attach(self) -> None:
+        if self._elsewhere:
+            from g6_resources.warehouse import Warehouse
+
+            Warehouse(self._root).follow()
         # Attached, not opened: DuckDB gives every opener of a path in this process the same, possibly outdated, file.
         if not self._root.warehouse.exists():
             self._regenerate(0)

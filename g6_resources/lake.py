@@ -7,7 +7,7 @@ the commit point. The encoding is in `parquet`, the disk in `lake_local`, the vi
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -268,6 +268,21 @@ class Lake:
     def commit(self, record: SealRecord) -> None:
         """Store a seal record: from now on the day is what its closed files hold."""
         self.store.put(_seal_path(record.trade_date), record.to_json())
+
+    def amend(self, trade_date: date, change: Callable[[SealRecord], SealRecord]) -> SealRecord:
+        """Change a day's seal record, on top of what other workers changed meanwhile; returns the new one.
+
+        Raises
+        ------
+        FileNotFoundError
+            The day is not sealed.
+        """
+        path = _seal_path(trade_date)
+        while True:
+            stored = self.store.get(path)
+            record = change(SealRecord.from_json(stored))
+            if self.store.put_if(path, record.to_json(), stored):
+                return record
 
     @property
     def sealed(self) -> dict[date, SealRecord]:

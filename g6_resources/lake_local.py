@@ -3,6 +3,7 @@
 What the files hold and how they are named belongs to `lake`; another store is another class that fits `LakeStore`.
 """
 
+import fcntl
 import itertools
 import os
 from pathlib import Path
@@ -46,6 +47,19 @@ class LocalStore:
             The disk, the quota or the file-size limit is exhausted; the disk takes no writing at all.
         """
         write_atomically(self.folder / path, data, staging=self._staging)
+
+    def put_if(self, path: str, data: bytes, expected: bytes | None) -> bool:
+        """Store a file if it is still what was read before (None: not there yet); False if somebody was faster."""
+        self._staging.mkdir(parents=True, exist_ok=True)
+        with (self._staging / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                now = self.get(path)
+            except FileNotFoundError:
+                now = None
+            if now == expected:
+                self.put(path, data)
+            return now == expected
 
     def get(self, path: str) -> bytes:
         """Return a file's bytes; `FileNotFoundError` if there is none."""

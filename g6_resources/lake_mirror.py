@@ -4,6 +4,8 @@ A day's hundreds of live files would each be a call to the object store in every
 store itself. The store is the truth: a file counts once it is there.
 """
 
+import hashlib
+import json
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -11,7 +13,7 @@ from pathlib import PurePosixPath
 
 from g6_market.schema import STORED_TABLES
 from g6_resources.lake_local import LocalStore
-from g6_resources.seams import LakeStore
+from g6_resources.lake_s3 import S3Store
 
 _LIVE = "live"
 _AT_ONCE = 16  # calls that wait for the network, not for this machine
@@ -23,7 +25,7 @@ class MirroredStore:
     Listings join what the store lists and what the mirror has, because a store's index may lag behind its objects.
     """
 
-    def __init__(self, remote: LakeStore, mirror: LocalStore) -> None:
+    def __init__(self, remote: S3Store, mirror: LocalStore) -> None:
         self._remote = remote
         self._mirror = mirror
 
@@ -65,14 +67,17 @@ class MirroredStore:
         """Return where DuckDB reads the path: live files in the mirror, all others in the store."""
         return self._mirror.uri(path) if is_live(path) else self._remote.uri(path)
 
-    def refresh(self) -> int:
-        """Fetch the live files that the mirror lacks; returns how many came."""
+    def refresh(self) -> None:
+        """Fetch the live files that the mirror lacks."""
         here = set(self._mirror.list(""))
         there = [path for table in STORED_TABLES for path in self._remote.list(f"{table.name}/{_LIVE}")]
-        missing = [path for path in there if path not in here]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(self.get, missing))
-        return len(missing)
+            list(pool.map(self.get, (path for path in there if path not in here)))
+
+    def seals(self) -> str:
+        """Return a mark that changes whenever a day is sealed, or sealed again, by any machine."""
+        marks = json.dumps(self._remote.versions("seals"), sort_keys=True)
+        return hashlib.sha256(marks.encode()).hexdigest()[:16]
 
     def trim(self, days: Collection[date]) -> None:
         """Delete the mirrored live files of sealed days, once no view names them."""

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import duckdb
 
 from g6_resources.lake import Lake, LocalStore
-from g6_resources.lake_mirror import MirroredStore
 from g6_resources.world import DataRoot
 
 
@@ -20,20 +19,12 @@ def open_lake(root: DataRoot) -> Lake:
     address = root.lake_address()
     if address is None:
         return Lake(local, current=root.current)
+    from g6_resources.lake_mirror import MirroredStore
     from g6_resources.lake_s3 import S3Store
 
-    remote = S3Store(
-        f"{address['url']}/{root.world.folder}", endpoint=address.get("endpoint"), region=address["region"]
-    )
+    url = f"{address['url']}/{root.world.folder}"
+    remote = S3Store(url, endpoint=address.get("endpoint"), region=address["region"])
     return Lake(MirroredStore(remote, local), current=root.current)
-
-
-def refresh_lake(root: DataRoot) -> bool:
-    """Fetch the live files of a lake that is elsewhere; returns whether this machine's views are outdated."""
-    if root.lake_address() is None:
-        return False
-    store = open_lake(root).store
-    return isinstance(store, MirroredStore) and store.refresh() > 0
 
 
 def let_duckdb_read(connection: duckdb.DuckDBPyConnection, root: DataRoot) -> None:

@@ -91,12 +91,16 @@ class S3Store:
 
     def list(self, prefix: str) -> list[str]:
         """Return the paths below a folder, sorted; hidden ones are not listed."""
+        return sorted(self.versions(prefix))
+
+    def versions(self, prefix: str) -> dict[str, str]:
+        """Return what is below a folder: path, and a mark that changes with the content."""
         import obstore
 
         with self._explained(prefix):
             chunks = list(obstore.list(self._client, prefix.strip("/") or None))
-        found = [str(entry["path"]) for chunk in chunks for entry in chunk]
-        return sorted(path for path in found if not any(part.startswith(".") for part in path.split("/")))
+        found = {str(entry["path"]): str(entry["e_tag"]) for chunk in chunks for entry in chunk}
+        return {path: mark for path, mark in found.items() if not any(part[:1] == "." for part in path.split("/"))}
 
     def move(self, path: str, target: str) -> None:
         """Give an object another name: copied, which replaces the target at once, then deleted."""

@@ -194,12 +194,15 @@ def replace_index_files(
     snapshots = lake.read(SNAPSHOTS, trade_date, underlying=underlying)
     day = trading_day(lake, trade_date, calendar)
     derived = _derived(lake, pd.concat(quotes, ignore_index=True), snapshots, day)
-    files = {name: dict(splits) for name, splits in record.files.items()}
     for name, frame in derived.items():
         lake.write_closed(name, trade_date, underlying, frame)
-        files[name][underlying] = len(frame)
-    if files != record.files:
-        lake.commit(replace(record, files=files))
+    counted = {name: {underlying: len(frame)} for name, frame in derived.items()}
+    if any(record.files[name].get(underlying) != rows[underlying] for name, rows in counted.items()):
+        # Another worker may be at another index of the same day.
+        lake.amend(
+            trade_date,
+            lambda now: replace(now, files={name: {**now.files[name], **counted.get(name, {})} for name in now.files}),
+        )
     if swap is not None and any(underlying not in record.files[name] for name in derived):
         swap()
     return {name: len(frame) for name, frame in derived.items()}

@@ -134,6 +134,10 @@ class LakeStore(Protocol):
         """Store a file atomically and durably: a reader sees all of it or none, also after a power cut."""
         ...
 
+    def put_if(self, path: str, data: bytes, expected: bytes | None) -> bool:
+        """Store a file if it is still what was read before (None: not there yet); False if somebody was faster."""
+        ...
+
     def get(self, path: str) -> bytes:
         """Return a file's bytes; `FileNotFoundError` if there is none."""
         ...

@@ -15,6 +15,7 @@ import duckdb
 import pandas as pd
 
 from g6_market.calendar import Session, TradingCalendar
+from g6_resources.lake_mirror import MirroredStore
 from g6_resources.lake_open import let_duckdb_read, open_lake
 from g6_resources.warehouse_analytics import analytics_statements
 from g6_resources.warehouse_catalog import catalog_statements, helper_comments
@@ -73,6 +74,19 @@ class Warehouse:
         with self._locked():
             self._drop_old_generations()
 
+    def follow(self) -> None:
+        """Bring this machine up to a lake that others write too: their live files, and views of what they sealed.
+
+        A lake on this machine's own disk needs none of it: who seals it swaps the views.
+        """
+        store = open_lake(self._root).store
+        if not isinstance(store, MirroredStore):
+            return
+        store.refresh()
+        if self._seals_seen() != store.seals():
+            self.swap()
+            store.trim(open_lake(self._root).sealed_days())
+
     def generation(self) -> int:
         """Return the generation of the file in place, 0 when there is none."""
         if not self._root.warehouse.exists():
@@ -88,6 +102,8 @@ class Warehouse:
         The generation must be read before this is called: then a seal meanwhile makes the file outdated, never wrong.
         """
         lake = open_lake(self._root)
+        # Asked first: a seal meanwhile makes the views outdated, and known to be.
+        seals = lake.store.seals() if isinstance(lake.store, MirroredStore) else ""
         sealed = lake.sealed
         unsealed = sorted({*lake.unsealed_days(), *also} - set(sealed))
         layout = Layout(
@@ -104,7 +120,8 @@ class Warehouse:
             connection.execute("SET threads = 1")
             connection.execute("BEGIN")
             connection.execute(_EXPECTED)
-            connection.execute(_META.format(generation=generation, root=literal(str(self._root.path))))
+            meta = {"generation": generation, "root": literal(str(self._root.path)), "seals": literal(seals)}
+            connection.execute(_META.format_map(meta))
             for make in _MAKERS:
                 for statement in make(layout):
                     connection.execute(statement)
@@ -172,6 +189,14 @@ class Warehouse:
         connection.execute("INSERT INTO expected_sessions SELECT * FROM expected_rows")
         connection.unregister("expected_rows")
 
+    def _seals_seen(self) -> str | None:
+        if not self._root.warehouse.exists():
+            return None
+        with duckdb.connect() as connection:
+            connection.execute(f"ATTACH {literal(str(self._root.warehouse))} AS g6 (READ_ONLY)")
+            row = connection.execute("SELECT seals FROM g6.g6_meta").fetchone()
+        return row[0] if row else None
+
     def _current_day(self) -> date | None:
         current = str(self._root.current / "option_chain.parquet")
         with duckdb.connect() as connection:
@@ -194,7 +219,8 @@ _MAKERS = (
 )
 _META = """
 CREATE TABLE g6_meta AS SELECT {generation}::BIGINT AS generation,
-  (current_timestamp AT TIME ZONE 'Asia/Kolkata')::TIMESTAMP AS made_at, {root}::VARCHAR AS root"""
+  (current_timestamp AT TIME ZONE 'Asia/Kolkata')::TIMESTAMP AS made_at, {root}::VARCHAR AS root,
+  {seals}::VARCHAR AS seals"""
 
 
 class _Runs:

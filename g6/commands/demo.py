@@ -83,7 +83,7 @@ def _run_day(root: DataRoot, settings: Settings, today: Session, config: SimConf
 def make_world(settings: Settings, world: World, session: Session, indices: list[str] | None) -> DataRoot:
     """Make or open the demo's world, with its clock at the morning of the session unless it stands later."""
     first = session.trade_date.replace(day=1)
-    root = make_root(settings.data_path, world, first_date=first.isoformat())
+    root = make_root(settings.data_path, world, first_date=first.isoformat(), **settings.world_facts)
     start = session.open - OPENS_BEFORE
     if not root.clock_file.exists() or _instant(root) < start:
         write_clock(root.clock_file, "driven", now=start)

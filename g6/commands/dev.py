@@ -33,7 +33,7 @@ def run_dev(*, world: str | None, port: int, seed: int | None, at: str) -> None:
     settings = settings_of()
     if world == "live" or (world is None and settings.secrets.kite_api_key):
         credentials_from(settings.secrets)
-        root = make_root(settings.data_path, World("live"))
+        root = make_root(settings.data_path, World("live"), **settings.world_facts)
         console.print(
             "Kite is the source: `g6 login` once a day, before the open or at any time after", highlight=False
         )
@@ -63,7 +63,7 @@ def make_shifted_world(settings: Settings, world: World, at: str) -> tuple[DataR
         start = datetime.combine(day, datetime.strptime(at, "%H:%M:%S").time(), IST)  # noqa: DTZ007
     except ValueError:
         raise CommandError(f"--at {at!r} is no time of day; write it as HH:MM:SS, e.g. 09:13:30") from None
-    root = make_root(settings.data_path, world, first_date=day.replace(day=1).isoformat())
+    root = make_root(settings.data_path, world, first_date=day.replace(day=1).isoformat(), **settings.world_facts)
     now = SystemTime().now()
     if root.clock_file.exists():
         stands = clock_from(root).now()

@@ -12,7 +12,7 @@ def run_login(*, request_token: str | None) -> None:
     """Get today's access token and store it (0600)."""
     settings = settings_of()
     secrets = Secrets.from_environ(os.environ)
-    root = make_root(settings.data_path, World("live"))
+    root = make_root(settings.data_path, World("live"), **settings.world_facts)
     if request_token is not None:
         token = login_with_request_token(settings, secrets, root, request_token)
     else:

@@ -73,6 +73,12 @@ class Settings(ConfigFile):
         """The indices to collect, in the order of `g6_market.indices`."""
         return {name: self.indices[name] for name in INDICES if name in self.indices and self.indices[name].enable}
 
+    @property
+    def world_facts(self) -> dict[str, Any]:
+        """What a world is told when it is made, and holds for good: where its lake is."""
+        lake = self.storage.lake
+        return {"lake": lake.model_dump(mode="json")} if lake.url else {}
+
     def csv_base(self, root: DataRoot) -> Path:
         """Return the base folder of a world's CSV files: only the live world's can be moved."""
         return self.live_csv if root.world.kind == "live" else root.csv

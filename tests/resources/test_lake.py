@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from g6_market.schema import OPTION_CHAIN, QUOTES, STORED_TABLES, SchemaError, Table, conform, empty_frame
-from g6_resources.lake import Lake, LakeError, LocalStore
+from g6_resources.lake import Lake, LakeError, LocalStore, SealRecord
 from g6_resources.parquet import encode, schema_version, to_arrow
+from g6_resources.sealing import seal_day
 from tests.resources import lake_frames as made
 from tests.resources.lake_frames import FRIDAY, THURSDAY
 
@@ -250,3 +253,29 @@ def test_sealed_days_are_those_with_a_record(lake: Lake) -> None:
     lake.write_closed(OPTION_CHAIN, FRIDAY, "NIFTY", made.option_chain(FRIDAY, 0))
     assert (lake.sealed, lake.unsealed_days(), lake.days()) == ({}, [FRIDAY], [FRIDAY])
     assert lake.seal_record(date(2026, 11, 18)) is None
+
+
+def test_two_workers_who_change_a_seal_record_at_once_lose_neither_change(lake: Lake) -> None:
+    made.write_day(lake, FRIDAY, 1)
+    seal_day(lake, FRIDAY, made.as_captured, lambda: None)
+    together = threading.Barrier(2)
+
+    def worker(underlying: str) -> None:
+        first = True
+
+        def change(record: SealRecord) -> SealRecord:
+            nonlocal first
+            if first:
+                together.wait(30)  # both have read the same record
+                first = False
+            files = {**record.files, "option_chain": {**record.files["option_chain"], underlying: 7}}
+            return replace(record, files=files)
+
+        lake.amend(FRIDAY, change)
+
+    threads = [threading.Thread(target=worker, args=(name,)) for name in made.INDICES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert lake.sealed[FRIDAY].files["option_chain"] == {"BANKNIFTY": 7, "NIFTY": 7}

@@ -1,0 +1,98 @@
+"""A world whose lake is on an object store: captured, sealed and asked, on two machines."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import g6
+from g6_resources.lake import LocalStore
+from g6_resources.lake_open import open_lake
+from g6_resources.sealing import seal_day
+from g6_resources.warehouse import Warehouse
+from g6_resources.world import DataRoot, WorldError, make_root
+from tests.object_store import BUCKET, Door, s3_server
+from tests.resources import lake_frames as made
+from tests.resources.lake_frames import FRIDAY, LEGS, THURSDAY, as_captured
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as url:
+        yield url
+
+
+@pytest.fixture
+def door(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-no-account")
+    door = Door(server)
+    yield door
+    door.close()
+
+
+def machine(folder: Path, door: Door, prefix: str) -> DataRoot:
+    """A data root of its own whose world shares the lake."""
+    lake = {"url": f"s3://{BUCKET}/{prefix}", "endpoint": door.url, "region": "ap-south-1"}
+    return make_root(folder, "sim:7", lake=lake)
+
+
+def rows(root: DataRoot) -> list[tuple[object, ...]]:
+    with g6.connect(root.path) as views:
+        return views.rows("SELECT trade_date, count(*) FROM option_chain GROUP BY ALL ORDER BY ALL")
+
+
+def test_a_day_is_seen_live_and_sealed_on_the_collector_and_on_another_machine(door: Door, tmp_path: Path) -> None:
+    collector, analyst = machine(tmp_path / "one", door, "a"), machine(tmp_path / "two", door, "a")
+    lake = open_lake(collector)
+    made.write_day(lake, FRIDAY, 2)
+    Warehouse(collector).rebuild()
+    assert rows(collector) == rows(analyst) == [(FRIDAY, 2 * LEGS)]
+    seal_day(lake, FRIDAY, as_captured, Warehouse(collector).swap)
+    assert rows(collector) == rows(analyst) == [(FRIDAY, 2 * LEGS)]
+    made.write_day(lake, THURSDAY, 1)
+    Warehouse(collector).rebuild()
+    assert rows(collector) == [(THURSDAY, LEGS), (FRIDAY, 2 * LEGS)]
+    assert not list(analyst.lake.glob(f"*/live/trade_date={FRIDAY}/*"))
+    assert not list(collector.lake.glob("*/closed/*/*"))
+
+
+def test_an_open_connection_never_tells_less_when_another_machine_seals(door: Door, tmp_path: Path) -> None:
+    collector, analyst = machine(tmp_path / "one", door, "b"), machine(tmp_path / "two", door, "b")
+    lake = open_lake(collector)
+    made.write_day(lake, FRIDAY, 2)
+    Warehouse(collector).rebuild()
+    with g6.connect(analyst.path) as views:
+        seal_day(lake, FRIDAY, as_captured, Warehouse(collector).swap)
+        assert views.rows("SELECT count(*) FROM option_chain") == [(2 * LEGS,)]
+
+
+def test_a_listing_that_lags_hides_nothing_that_this_machine_stored(door: Door, tmp_path: Path) -> None:
+    root = machine(tmp_path, door, "c")
+    lake = open_lake(root)
+    made.write_day(lake, FRIDAY, 2)
+    key = f"c/sim-7/quotes/live/trade_date={FRIDAY}/s091700.parquet"
+    door.unlisted.add(key)
+    assert any(key.endswith(path) for path in lake.store.list("quotes/live"))
+    report = seal_day(lake, FRIDAY, as_captured, Warehouse(root).swap)
+    assert report.rows["quotes"] == len(lake.read("quotes", FRIDAY)) == 2 * LEGS
+
+
+def test_the_store_fails_in_the_middle_of_a_day_and_nothing_is_lost(door: Door, tmp_path: Path) -> None:
+    root = machine(tmp_path, door, "d")
+    lake = open_lake(root)
+    for fault in ("503", "reset", "lost"):
+        door.faults.extend([fault, "", fault, fault])
+    made.write_day(lake, FRIDAY, 2)
+    seal_day(lake, FRIDAY, as_captured, Warehouse(root).swap)
+    assert rows(root) == [(FRIDAY, 2 * LEGS)]
+
+
+def test_a_world_keeps_the_lake_it_was_made_with(door: Door, tmp_path: Path) -> None:
+    root = machine(tmp_path, door, "e")
+    with pytest.raises(WorldError, match=r"storage\.lake"):
+        machine(tmp_path, door, "elsewhere")
+    assert make_root(tmp_path, "sim:7").lake_address() == root.lake_address()
+    assert not isinstance(open_lake(root).store, LocalStore)
