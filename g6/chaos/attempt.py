@@ -9,11 +9,11 @@ from g6.chaos.process import Note, Outcome, in_process
 from g6.chaos.script import Death
 from g6.chaos.world import ChaosWorld, DrivenSystem, TroubledClock
 from g6_assets.capture import CaptureSession
-from g6_assets.capture.interrupted import complete, interrupted
-from g6_assets.capture.snapshot import SnapshotTaker, Taken
+from g6_assets.capture.interrupted import record_interrupted
+from g6_assets.capture.snapshot import Taken
 from g6_assets.heal import heal_day
 from g6_market.day import TradingDay
-from g6_market.schema import EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW
+from g6_market.schema import CONVENTIONS, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, QUOTES
 from g6_market.series import offset_series
 from g6_resources.csv_files import CsvSink
 from g6_resources.heartbeat import HeartbeatFile
@@ -120,18 +120,16 @@ def _session(world: ChaosWorld, number: int, death: Death | None, note: Note) ->
 def _closing(world: ChaosWorld, death: Death | None, note: Note) -> None:
     clock, breakage = _clock(world, 0, note, death)
     lake, day = world.lake, world.script.trade_date
-    trading, source = trading_day(lake, day, world.calendar), _source(world, clock)
-    if lake.seal_record(day) is None:
-        fence = _fence(world, DrivenSystem(clock))
-        taker = SnapshotTaker(day=trading, plan=world.size.plan, source=source, lake=lake, fence=fence)
-        dues = world.script.session.due_times(world.size.interval_seconds)
-        complete(taker, lake, world.root.session_state_file, interrupted(lake, dues))
-        fence.release()
-    healed = heal_day(lake, source, trading, clock)
+    left = 0
+    if len(lake.read(CONVENTIONS, day)):
+        trading = trading_day(lake, day, world.calendar)
+        left = heal_day(lake, _source(world, clock), trading, clock).left
+    if lake.live_names(QUOTES, day):
+        record_interrupted(lake, trading_day(lake, day, world.calendar), world.root.session_state_file)
     seal_day(lake, day, lambda lake_, day_: derive_day(lake_, day_, world.calendar), world.warehouse.swap)
     series = offset_series(lake.read(OPTION_CHAIN, day), lake.read(EXPIRY_OVERVIEW, day), trading)
     CsvSink(world.root.csv).rewrite_day(day, series, lake.read(OVERVIEW, day))
-    note({"left": healed.left, "calls": breakage.calls, "struck": dict(breakage.struck)})
+    note({"left": left, "calls": breakage.calls, "struck": dict(breakage.struck)})
 
 
 def _fence(world: ChaosWorld, system: DrivenSystem) -> Fence:
