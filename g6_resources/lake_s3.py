@@ -180,9 +180,8 @@ def filesystem(endpoint: str | None, region: str) -> Any:
     class ObjectStore(FsspecStore):
         """Understands patterns with their scheme, as DuckDB passes them."""
 
-        def glob(self, path: str, **options: Any) -> list[str]:
+        def glob(self, path: str, maxdepth: int | None = None, **kwargs: Any) -> list[str]:
             """Return the addresses that fit a pattern."""
-            bare = path.removeprefix("s3://")
-            return [f"s3://{found}" for found in super().glob(bare, **options)]
+            return [f"s3://{found}" for found in super().glob(path.removeprefix("s3://"), maxdepth, **kwargs)]
 
     return ObjectStore("s3", **_options(endpoint, region))
