@@ -2,7 +2,7 @@
 # ARGS reaches the command behind a target: make demo ARGS="--seed 7", make test ARGS=tests/market
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check notebooks bench docs runtime development
+.PHONY: help demo dev test chaos check notebooks bench docs runtime development
 
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
@@ -18,6 +18,9 @@ dev: runtime ## open the Dagster UI with sensors and a market that is open now (
 
 test: development ## run the tests
 	@$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
+
+chaos: runtime ## prove on 40 simulated days full of faults that nothing is lost or invented
+	@$(BIN)/g6 chaos $(ARGS)
 
 check: development ## lint, format, types, import contracts, Dagster definitions, secrets
 	$(BIN)/ruff check .
