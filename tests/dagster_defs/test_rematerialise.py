@@ -5,8 +5,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from g6_market.day import CODE_VERSION
 from g6_market.quality import CHECK_NAMES
 from g6_market.schema import OPTION_CHAIN, STORED_TABLES
+from g6_resources.parquet import written_by
 from tests.dagster_defs.conftest import TAGS, THURSDAY, DagsterWorld, failure_of, materialisations
 
 DERIVED = [
@@ -118,6 +120,18 @@ def test_two_days_in_one_run_replace_the_files_of_both(world: DagsterWorld) -> N
     assert contents(world, expected) == content
     events = recorded(result)
     assert {day: numbers["snapshots"] for day, numbers in events.items()} == {"2026-11-19": 11, "2026-11-20": 8}
+
+
+def test_one_run_over_days_and_labels_derives_each_day_once_and_says_with_which_code(world: DagsterWorld) -> None:
+    expected = index_files("BANKNIFTY", "2026-11-19", "2026-11-20")
+    before = files_of(world)
+    first, last = "2026-11-19|this_month", "2026-11-20|next_month"
+    result = world.materialize_range("BANKNIFTY/option_chain", first, last)
+    assert changed(before, files_of(world)) == expected
+    made = {str(event.partition): dict(event.tags or {}) for event in materialisations(result)}
+    assert set(made) == {f"2026-11-{day}|{tag}" for day in (19, 20) for tag in TAGS["BANKNIFTY"]}
+    assert {tags["dagster/code_version"] for tags in made.values()} == {CODE_VERSION}
+    assert {written_by((world.root.path / path).read_bytes()) for path in expected} == {CODE_VERSION}
 
 
 def test_a_run_over_two_days_judges_each_of_them(world: DagsterWorld) -> None:
