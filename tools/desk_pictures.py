@@ -3,7 +3,7 @@
     python -m tools.desk_pictures http://127.0.0.1:8050 docs/images            all of them
     python -m tools.desk_pictures http://127.0.0.1:8050 docs/images desk-chain  only those named
 
-They show the latest day of the world that the desk serves.
+They show the latest day of the world that the desk serves; that of the straddle wants a world of many days.
 """
 
 import argparse

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from g6.connection import G6Connection
 from tests.desk.conftest import LAPTOP, Opener, shows
 from tests.desk.desk_world import BEFORE, FRIDAY, DeskWorld
 
@@ -77,16 +78,16 @@ def test_digits_choose_the_index_and_a_missing_one_is_said(still: Desk, opened: 
     expect(page.locator("main")).to_contain_text("BANKNIFTY, NIFTY")
 
 
-@pytest.mark.parametrize("key", VIEWS)
-def test_letters_choose_the_view_and_each_fits_a_laptop(still: Desk, opened: Opener, key: str):
-    page = opened(f"{still[1]}/?day={FRIDAY}&at=09:17&view={'quality' if key == 'c' else 'chain'}")
-    page.keyboard.press(key)
-    shows(page, "NIFTY", "this_week", FRIDAY, "09:17", VIEWS[key])
-    expect(page.locator("main")).to_have_attribute("data-view", VIEWS[key])
-    assert page.evaluate("document.documentElement.scrollWidth") == LAPTOP[0]
-    assert page.evaluate("document.documentElement.scrollHeight") == LAPTOP[1]
-    for chart in page.locator(".chart").all():
-        expect(chart.locator("canvas")).to_have_count(1)
+def test_letters_choose_the_view_and_each_fits_a_laptop(still: Desk, opened: Opener):
+    page = opened(f"{still[1]}/?day={FRIDAY}&at=09:17&view=quality")
+    for key, view in VIEWS.items():
+        page.keyboard.press(key)
+        shows(page, "NIFTY", "this_week", FRIDAY, "09:17", view)
+        expect(page.locator("main")).to_have_attribute("data-view", view)
+        assert page.evaluate("document.documentElement.scrollWidth") == LAPTOP[0]
+        assert page.evaluate("document.documentElement.scrollHeight") == LAPTOP[1]
+        for chart in page.locator(".chart").all():
+            expect(chart.locator("canvas")).to_have_count(1)
 
 
 def test_expiry_and_day_are_chosen_by_click_and_key_and_back_leads_back(still: Desk, opened: Opener):
@@ -223,6 +224,21 @@ def test_it_follows_the_system_in_light_and_dark_and_can_be_told(still: Desk, op
     page.reload()
     assert page.evaluate(background) == light
     page.evaluate("localStorage.clear()")
+
+
+def test_the_query_behind_a_view_is_copied_and_runs_as_it_is(still: Desk, opened: Opener):
+    page = opened(f"{still[1]}/?index=NIFTY&expiry=next_week&day={FRIDAY}&at=09:17")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    copied: list[str] = []
+    for key, view in VIEWS.items():
+        page.keyboard.press(key)
+        shows(page, "NIFTY", "next_week", FRIDAY, "09:17", view)
+        page.keyboard.press("y")
+        expect(page.locator("#notice")).to_contain_text("Copied: from ")
+        copied.append(page.evaluate("navigator.clipboard.readText()"))
+    assert len(set(copied)) == len(VIEWS)
+    with G6Connection(still[0].root) as db:
+        assert [query for query in copied if db.sql(query).empty] == []
 
 
 def test_help_opens_by_key_and_closes_by_escape(still: Desk, opened: Opener):

@@ -39,7 +39,7 @@ export function plot(place, { series, data, x, y, right, marks = [], onclick, sy
   const chart = new uPlot(
     {
       ...sizeOf(place),
-      padding: [8, right ? 0 : 10, 0, 0],
+      padding: [8, right ? 0 : 20, 0, 0],
       scales: { x: { time: false, ...(x.range ? { range: x.range } : {}) }, y: y.range ? { range: y.range } : {}, ...(right ? { right: {} } : {}) },
       axes: [axis(x, 3), axis(y), ...(right ? [{ ...axis(right), scale: "right", side: 1, grid: { show: false } }] : [])],
       series: [{ label: x.label, value: (_, raw) => (raw === null ? "–" : x.value(raw)) }, ...series],

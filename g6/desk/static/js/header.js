@@ -14,7 +14,7 @@ export const VIEWS = [
 ];
 
 /** Listen to what never changes: buttons, slider, selects. `minutes()` gives the minutes of the day shown. */
-export function wire({ step, jumpDay, theme, minutes }) {
+export function wire({ step, jumpDay, theme, minutes, copySql }) {
   find("minute-before").onclick = () => step(-1);
   find("minute-after").onclick = () => step(1);
   find("latest").onclick = () => set({ day: "", at: "" });
@@ -24,6 +24,7 @@ export function wire({ step, jumpDay, theme, minutes }) {
   find("healed").onchange = (event) => set({ healed: event.target.checked ? "on" : "off" });
   find("minute").oninput = (event) => set({ at: clock(minutes()[event.target.value]) });
   find("theme").onclick = theme;
+  find("sql").onclick = copySql;
   find("help").onclick = () => find("keys").showModal();
   find("views").replaceChildren(
     ...VIEWS.map((view) =>

@@ -5,7 +5,7 @@ import { set, state, WIDTHS } from "./state.js";
 import { VIEWS } from "./header.js";
 
 /** Listen to the keys. `actions` are what the page can do by itself. */
-export function listen({ step, ends, jumpDay, nextExpiry, indices, theme }) {
+export function listen({ step, ends, jumpDay, nextExpiry, indices, theme, copySql }) {
   const toggled = (name) => set({ [name]: state[name] === "on" ? "off" : "on" });
   const actions = {
     ArrowLeft: (event) => step(event.shiftKey ? -15 : -1),
@@ -21,6 +21,7 @@ export function listen({ step, ends, jumpDay, nextExpiry, indices, theme }) {
     g: () => toggled("greeks"),
     x: () => toggled("healed"),
     t: theme,
+    y: copySql,
     "?": () => find("keys").showModal(),
   };
   for (const view of VIEWS) actions[view.key] = () => set({ view: view.name });

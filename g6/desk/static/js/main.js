@@ -68,6 +68,7 @@ async function draw() {
     return empty(`Nothing of ${state.index} is stored on ${longDate(wanted)}`, hint);
   }
   const question = { index, expiry: day.labelOf(expiry, state.expiry), day: wanted, at: clock(second) };
+  shown.question = question;
   const view = VIEWS[state.view] ?? chain;
   const [answers, at, course] = await Promise.all([view.load(question), ask("chain", question), ask("course", without(question, "at"))]);
   if (again) return; // somebody moved on meanwhile
@@ -162,6 +163,13 @@ function theme() {
   refresh();
 }
 
+async function copySql() {
+  if (!shown?.question) return;
+  const query = (VIEWS[state.view] ?? chain).sql(shown.question);
+  await navigator.clipboard.writeText(query);
+  say(`Copied: ${query}`);
+}
+
 async function watch() {
   let wait = PULSE_MS.idle;
   if (!document.hidden) {
@@ -183,8 +191,8 @@ async function watch() {
   setTimeout(watch, wait);
 }
 
-header.wire({ step, jumpDay, theme, minutes: () => shown?.minutes.all ?? [] });
-keys.listen({ step, ends, jumpDay, nextExpiry, theme, indices: () => world.indices });
+header.wire({ step, jumpDay, theme, copySql, minutes: () => shown?.minutes.all ?? [] });
+keys.listen({ step, ends, jumpDay, nextExpiry, theme, copySql, indices: () => world.indices });
 onChange(refresh);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
 document.addEventListener("visibilitychange", () => document.hidden || refresh());

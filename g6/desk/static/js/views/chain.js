@@ -9,6 +9,7 @@ import { around } from "../strikes.js";
 
 export const load = (question) => ask("chain", question);
 export const prefetch = load;
+export const sql = ({ index, expiry, day, at }) => `from chain('${index}', '${expiry}', '${day} ${at}')`;
 
 const BUILD_UP = {
   long_build_up: ["LB", "long build-up: price up, open interest up"],

@@ -11,6 +11,7 @@ import { around } from "../strikes.js";
 
 export const load = (question) => ask("chain", question);
 export const prefetch = load;
+export const sql = ({ index, expiry, day, at }) => `from oi_by_strike('${index}', '${expiry}', '${day} ${at}')`;
 
 const CHANGES = { open: "since the open", "15m": "over 15 minutes" };
 let over = "open";

@@ -8,6 +8,7 @@ import { clock, DASH, number, percent, shortDate } from "../format.js";
 import { set } from "../state.js";
 
 export const load = ({ index, day }) => ask("quality", { index, day });
+export const sql = ({ index, day }) => `from gaps_on('${day}') where underlying = '${index}'`;
 
 /** Draw tiles, a strip per expiry, two charts and the list of gaps. */
 export function draw(place, answers, context) {

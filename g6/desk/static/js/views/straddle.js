@@ -14,6 +14,8 @@ export async function load({ index, expiry, day }) {
   return { ...(await course), healed };
 }
 
+export const sql = ({ index, expiry, day }) => `from straddle('${index}', '${expiry}', '${day}')`;
+
 let latest = 0;
 
 /** Draw both charts; the earlier days come when they come, since they lie in up to sixty files. */

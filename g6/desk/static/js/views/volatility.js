@@ -8,6 +8,7 @@ import { number, percent, percentTicks, shortDate, words } from "../format.js";
 
 export const load = ({ index, day, at }) => ask("smiles", { index, day, at });
 export const prefetch = load;
+export const sql = ({ index, expiry, day, at }) => `from iv_smile('${index}', '${expiry}', '${day} ${at}')`;
 
 const COLOURS = ["accent", "violet", "amber", "green"];
 
