@@ -299,7 +299,7 @@ def stored_legs(lake: Lake, day: TradingDay) -> DayLegs:
         day,
         _stored(lake, QUOTES, day.trade_date, ["snapshot_at", "tradingsymbol", "last_price"]),
         lake.gather(SNAPSHOTS, day.trade_date),
-        lake.read(EXPIRY_OVERVIEW, day.trade_date, columns=["snapshot_at", "underlying", "expiry", "forward", "spot"]),
+        lake.read(EXPIRY_OVERVIEW, day.trade_date, columns=["snapshot_at", "underlying", "expiry", "forward"]),
     )
 
 

@@ -32,7 +32,7 @@ class DayLegs:
     snapshots
         Table `snapshots`.
     expiry_overview
-        Columns snapshot_at, underlying, expiry, forward, spot of what was derived.
+        Columns snapshot_at, underlying, expiry, forward of what was derived.
     """
 
     day: TradingDay
@@ -57,9 +57,9 @@ class DayLegs:
     def options(self, *, all_strikes: bool = False) -> Mask:
         """Whether a snapshot that was lost, wholly or in part, should have held the option leg.
 
-        A partial snapshot asked for the day's window, ATM +- N of all levels before it, or for every listed strike if
-        its `requested` says so. One that was lost would have followed the market to the next level known as well. A
-        chain without any level that day has no window, hence no leg.
+        A partial snapshot asked for the day's window, ATM +- N of all levels captured before it, or for every listed
+        strike if its `requested` says so. One that was lost would have followed the market: the levels of lost minutes
+        are in it too, as far as the spot is known. A chain without any level that day has no window, hence no leg.
 
         Parameters
         ----------
@@ -68,16 +68,14 @@ class DayLegs:
         """
         day, contracts = self.day, self.day.contracts
         mask = np.zeros((len(day.due), len(contracts.table)), dtype=bool)
-        beat = self._full_chain_beat
         for chain, ladder in enumerate(contracts.ladders):
             numbers = contracts.number_of_leg[:, chain, : len(ladder)]
             outcome = self._outcome[:, chain]
-            listed = int((numbers >= 0).sum())
-            whole = (outcome == _PARTIAL) & (self._requested[:, chain] >= listed)
-            whole |= (outcome == _LOST) & beat & all_strikes
+            asked_all = (outcome == _PARTIAL) & (self._requested[:, chain] >= (numbers >= 0).sum())
+            asked_all |= (outcome == _LOST) & self._full_chain_beat & all_strikes
             first, end = self._window(chain)
             ranks = np.arange(len(ladder))
-            wanted = ((ranks >= first[:, None]) & (ranks < end[:, None])) | whole[:, None]
+            wanted = ((ranks >= first[:, None]) & (ranks < end[:, None])) | asked_all[:, None]
             wanted &= (outcome != _STORED)[:, None]
             for side in numbers:
                 mask[:, side[side >= 0]] = wanted[:, side >= 0]
@@ -131,15 +129,19 @@ class DayLegs:
 
     @cached_property
     def _levels(self) -> Floats:
+        """Forward of each chain where its snapshot is whole, elsewhere the spot with the basis of the nearest such one.
+
+        Healing must not move these, or it would never come to an end: a forward that healed rows are behind is not
+        taken.
+        """
         day, table = self.day, self.expiry_overview
-        levels = np.full((len(day.due), len(day.chains)), np.nan)
+        forward = np.full((len(day.due), len(day.chains)), np.nan)
         due, chain, known = _place(table, day)
-        forward = floats(table, "forward")
-        levels[due[known], chain[known]] = np.where(np.isnan(forward), floats(table, "spot"), forward)[known]
-        # A chain of which nothing was captured all day stands where its index stood.
-        unknown = np.isnan(levels).all(axis=0)
-        levels[:, unknown] = self._spots[:, day.chain_underlying[unknown]]
-        return levels
+        forward[due[known], chain[known]] = floats(table, "forward")[known]
+        forward[self._outcome != _STORED] = np.nan
+        spot = self._spots[:, day.chain_underlying]
+        basis = pd.DataFrame(forward - spot).ffill().bfill().fillna(0.0).to_numpy()
+        return np.where(np.isnan(forward), spot + basis, forward)
 
     @cached_property
     def _spots(self) -> Floats:
@@ -155,19 +157,17 @@ class DayLegs:
         """Return the half-open range of ranks that each due instant's snapshot would have asked for."""
         ranks = self._ranks[:, chain]
         width = int(self.day.widths[self.day.chain_underlying[chain]])
-        if np.isnan(ranks).all():
-            nothing = np.zeros(len(ranks), dtype=np.int64)
-            return nothing, nothing
-        before = np.concatenate([[np.nan], ranks[:-1]])
-        lowest, highest = np.fmin.accumulate(before), np.fmax.accumulate(before)
-        coming = np.where(
-            (self._outcome[:, chain] == _LOST) | np.isnan(lowest), pd.Series(ranks).bfill().to_numpy(), np.nan
-        )
-        lowest, highest = np.fmin(lowest, coming), np.fmax(highest, coming)
-        size = len(self.day.contracts.ladders[chain])
-        return (np.maximum(lowest - width, 0)).astype(np.int64), (np.minimum(highest + width + 1, size)).astype(
-            np.int64
-        )
+        lost = self._outcome[:, chain] == _LOST
+        captured = np.concatenate([[np.nan], np.where(lost, np.nan, ranks)[:-1]])
+        lowest = np.where(lost, np.fmin.accumulate(ranks), np.fmin.accumulate(captured))
+        highest = np.where(lost, np.fmax.accumulate(ranks), np.fmax.accumulate(captured))
+        # Before the first level known, the next one.
+        coming = pd.Series(ranks).bfill().to_numpy()
+        lowest, highest = (np.where(np.isnan(rank), coming, rank) for rank in (lowest, highest))
+        nowhere = np.isnan(lowest)
+        first = np.where(nowhere, 0, np.maximum(lowest - width, 0))
+        end = np.where(nowhere, 0, np.minimum(highest + width + 1, len(self.day.contracts.ladders[chain])))
+        return first.astype(np.int64), end.astype(np.int64)
 
 
 def marked(rows: pd.DataFrame, day: TradingDay) -> Mask:
@@ -182,8 +182,9 @@ def marked(rows: pd.DataFrame, day: TradingDay) -> Mask:
 def asking_order(missing: Mask, legs: DayLegs) -> list[int]:
     """Return the contracts to ask for: index values and futures first, then options, the nearest to the money first."""
     numbers = np.flatnonzero(missing.any(axis=0))
-    option = legs.day.contracts.is_option[numbers]
-    order = np.lexsort((numbers, legs.day.contracts.expiry[numbers], legs.distance()[numbers], option))
+    contracts = legs.day.contracts
+    kind = np.where(contracts.is_index[numbers], 0, np.where(contracts.is_option[numbers], 2, 1))
+    order = np.lexsort((numbers, contracts.expiry[numbers], legs.distance()[numbers], kind))
     return numbers[order].tolist()
 
 
