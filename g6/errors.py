@@ -27,6 +27,7 @@ def message_of(error: Exception) -> str | None:
     from g6_resources.backup import BackupError
     from g6_resources.clock import ClockError
     from g6_resources.disk import DiskError
+    from g6_resources.files import NotPrivate
     from g6_resources.lake import LakeError
     from g6_resources.lock import FencedOut, LockUnreadable
     from g6_resources.seams import SourceError
@@ -53,6 +54,7 @@ def message_of(error: Exception) -> str | None:
         FencedOut,
         LakeError,
         LockUnreadable,
+        NotPrivate,
         QuestionError,
         RecordingError,
         SettingsError,

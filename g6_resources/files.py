@@ -13,6 +13,28 @@ from typing import Any
 from g6_resources.disk import explained
 
 
+class NotPrivate(Exception):
+    """A file or folder that must be its owner's alone can be read or changed by others."""
+
+
+def require_private(path: Path) -> None:
+    """Refuse a file or folder that others may read or change; one that is not there is nobody's.
+
+    Raises
+    ------
+    NotPrivate
+        With the command that closes it.
+    """
+    if not path.exists():
+        return
+    mode, allowed = path.stat().st_mode & 0o777, 0o700 if path.is_dir() else 0o600
+    if mode & ~allowed:
+        raise NotPrivate(
+            f"{path} can be read or changed by others (mode {mode:03o}, allowed {allowed:o}), so what it says cannot "
+            f"be trusted; look who did that, then `chmod {allowed:o} {path}`"
+        )
+
+
 def write_atomically(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o600) -> None:
     """Replace a file's content in one step.
 

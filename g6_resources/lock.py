@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from g6_resources.clock import SystemTime
-from g6_resources.files import private, read_json, write_json
+from g6_resources.files import private, read_json, require_private, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,11 @@ class SessionLock:
             If an equal or newer attempt was made for the day, or a newer day is owned.
         LockUnreadable
             If the lock file is torn.
+        NotPrivate
+            If others may change the lock, or its folder and with it all that the session's processes tell each other.
         """
+        require_private(self.path.parent)
+        require_private(self.path)
         with self._exclusive():
             state = self._read()
             if state.owner is not None and trade_date < state.owner.trade_date:

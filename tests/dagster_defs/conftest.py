@@ -36,6 +36,7 @@ SECRETS = {
     "KITE_API_KEY": "apikeyQ7mVx2",
     "KITE_API_SECRET": "apisecretH3tRz9",
     "INFLUX_TOKEN": "influxtokenP5kWc1",
+    "REDIS_PASSWORD": "redispasswordT4bYw6",  # pragma: allowlist secret
 }
 ACCESS_TOKEN = "accesstokenL8nJd4"
 
