@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import requests
 
 from g6.commands.demo import simulator
 from g6.commands.dev import make_shifted_world
+from g6.instance import prepare_instance
 from g6.runtime import environment
 from g6_resources.clock import SystemTime
 from g6_resources.heartbeat import Heartbeat, HeartbeatFile, HeartbeatUnreadable
@@ -24,8 +25,33 @@ from g6_resources.settings import load_settings
 from g6_resources.world import DataRoot, World
 from g6_sim.config import SimConfig
 
+Record = Callable[[str, float], None]
 PROJECT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Record:
+    """Keep a measured time for the summary of the test run."""
+
+    def kept(what: str, seconds: float) -> None:
+        request.node.user_properties.append((what, round(seconds, 1)))
+
+    return kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what `record` kept."""
+    reports = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
+    lines = [
+        f"{seconds:6.1f} {what}: {report.nodeid.rpartition('::test_')[2].replace('_', ' ')}"
+        for report in reports
+        for what, seconds in report.user_properties
+        if what.startswith("seconds ")
+    ]
+    if lines:
+        terminalreporter.section("times of recovery")
+        terminalreporter.write("\n".join(lines) + "\n")
 
 
 def wait_for(what: str, probe: Callable[[], Any], seconds: float) -> Any:
@@ -51,6 +77,7 @@ class Stack:
 
     root: DataRoot
     web_url: str
+    commands: dict[str, Sequence[str]]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -90,16 +117,22 @@ class Stack:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def start(self, name: str, *command: str) -> None:
-        log = (self.root.path / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(
-            [str(BIN / command[0]), *command[1:]],
-            cwd=PROJECT,
-            env=environment(self.root),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    def start(self, name: str) -> None:
+        program, *arguments = self.commands[name]
+        with (self.root.path / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [BIN / program, *arguments],
+                cwd=PROJECT,
+                env=environment(self.root),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill(self, name: str) -> None:
+        """Kill a process as the kernel does when memory runs out."""
+        self.processes[name].kill()
+        self.processes[name].wait()
 
 
 def small_settings(folder: Path) -> Path:
@@ -130,19 +163,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     )  # fmt: skip
     with simulator(root, config):
         grpc, web = free_port(), free_port()
+        prepare_instance(root)
         workspace = root.path / "workspace.yaml"
         workspace.write_text(
             f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {grpc}\n      location_name: g6\n"
         )
-        made = Stack(root, f"http://127.0.0.1:{web}")
+        here = ("-h", "127.0.0.1", "-p")
+        commands = {
+            "code": ("dagster", "api", "grpc", "-m", "g6_assets.definitions", *here, str(grpc)),
+            "daemon": ("dagster-daemon", "run", "-w", str(workspace)),
+            "web": ("dagster-webserver", "-w", str(workspace), *here, str(web)),
+        }
+        made = Stack(root, f"http://127.0.0.1:{web}", commands)
         try:
-            made.start(
-                "code", "dagster", "api", "grpc", "-m", "g6_assets.definitions", "-h", "127.0.0.1", "-p", str(grpc)
-            )
-            wait_for("code server", lambda: _listens(grpc), 90)
-            made.start("daemon", "dagster-daemon", "run", "-w", str(workspace))
-            made.start("web", "dagster-webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(web))
-            wait_for("webserver", lambda: _listens(web), 90)
+            made.start("code")
+            wait_for("code server", lambda: listens(grpc), 90)
+            made.start("daemon")
+            made.start("web")
+            wait_for("webserver", lambda: listens(web), 90)
             yield made
         finally:
             beat = made.beat()
@@ -154,6 +192,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 subprocess.run(["kill", "-9", str(beat.pid)], capture_output=True)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
