@@ -65,11 +65,17 @@ def deliver_lacking(
         return Delivery(0, 0, 0, 0, 0)
     stored = counts(frame, measurement)
     blocks = [stored.iloc[start : start + BLOCK] for start in range(0, len(stored), BLOCK)]
-    lacking = [instant for block in blocks for instant in _lacking(block, measurement, counter)]
+    found = [_count(block, measurement, counter) for block in blocks]
+    lacking = [
+        at for block, has in zip(blocks, found, strict=True) for at in _lacking(block, has, measurement, counter)
+    ]
     points = lines(frame[np.isin(epoch_seconds(frame), lacking)], measurement, world)
     if points:
         write(points)
-        still = [at for block in blocks for at in _lacking(block, measurement, counter)]
+        found = [_count(block, measurement, counter) for block in blocks]
+        still = [
+            at for block, has in zip(blocks, found, strict=True) for at in _lacking(block, has, measurement, counter)
+        ]
         if still:
             raise SinkError(
                 f"influx: {measurement.name}: of {len(lacking)} snapshots written again the server still lacks points "
@@ -78,22 +84,27 @@ def deliver_lacking(
     return Delivery(
         points=len(lines(frame, measurement)),
         values=int(stored.to_numpy().sum()),
-        on_server=sum(sum(_count(block, measurement, counter).values()) for block in blocks),
+        on_server=sum(sum(has.values()) for has in found),
         redelivered=len(points),
         snapshots_lacking=len(lacking),
     )
 
 
-def _lacking(stored: pd.DataFrame, measurement: Measurement, counter: PointCounter) -> list[int]:
+def _lacking(
+    stored: pd.DataFrame, found: Mapping[str, int], measurement: Measurement, counter: PointCounter
+) -> list[int]:
     """Return the instants of which the server lacks a value."""
-    found = _count(stored, measurement, counter)
     wanted = {str(field): int(values) for field, values in stored.sum().items()}
     if all(found.get(field, 0) >= values for field, values in wanted.items()):
         return []
     if len(stored) == 1 or not any(found.values()):
         return [int(instant) for instant in stored.index]
     half = len(stored) // 2
-    return [at for part in (stored.iloc[:half], stored.iloc[half:]) for at in _lacking(part, measurement, counter)]
+    return [
+        at
+        for part in (stored.iloc[:half], stored.iloc[half:])
+        for at in _lacking(part, _count(part, measurement, counter), measurement, counter)
+    ]
 
 
 def _count(stored: pd.DataFrame, measurement: Measurement, counter: PointCounter) -> Mapping[str, int]:

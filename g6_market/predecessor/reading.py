@@ -23,6 +23,9 @@ _NUMBERS = (
 # What it wrote when the broker gave nothing: each index's constant, and a thousand rupees for every option.
 _INVENTED_SPOT = {"NIFTY": 24800.0, "BANKNIFTY": 54000.0, "FINNIFTY": 26000.0, "SENSEX": 81000.0}
 _INVENTED_PRICE = 1000.0
+_LARGEST = 1e15  # of any number in a file: beyond it even turnover is none
+_LARGEST_STRIKE = 1e6
+_NO_STRIKE = "strike is no positive number below a million"
 
 
 def option_rows(text: pd.DataFrame, session: Session, findings: Findings) -> pd.DataFrame:
@@ -41,9 +44,9 @@ def option_rows(text: pd.DataFrame, session: Session, findings: Findings) -> pd.
     """
     rows = _stamped(text, session, findings)
     rows = _without(rows, rows["index"] != rows["file_index"], "of another index than its folder's", findings)
-    numbers = {name: pd.to_numeric(rows[name], errors="coerce") for name in _NUMBERS}
+    numbers = {name: _finite(rows[name]) for name in _NUMBERS}
     rows = rows.assign(**numbers, expiry=pd.to_datetime(rows["expiry_date"], format="%Y-%m-%d", errors="coerce"))
-    rows = _without(rows, ~(rows["strike"] > 0), "strike is no positive number", findings)
+    rows = _without(rows, ~rows["strike"].between(0, _LARGEST_STRIKE, inclusive="neither"), _NO_STRIKE, findings)
     rows = _without(rows, rows["expiry"].isna(), "expiry_date is no date", findings)
     rows = _without_repeats(rows, findings)
     rows = _without_invented(rows, findings)
@@ -59,9 +62,14 @@ def overview_rows(text: pd.DataFrame, session: Session, findings: Findings) -> p
     Only the newest generation has an index value. Everything else in these files was derived, and is derived again.
     """
     rows = _stamped(text, session, findings)
-    rows = rows.assign(index_price=pd.to_numeric(rows["index_price"], errors="coerce"))
+    rows = rows.assign(index_price=_finite(rows["index_price"]))
     rows = _spots_believed(rows.rename(columns={"index": "underlying"}), findings)
     return rows[rows["index_price"] > 0]
+
+
+def _finite(cells: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
+    return numbers.where(numbers.abs() < _LARGEST)
 
 
 def _stamped(text: pd.DataFrame, session: Session, findings: Findings) -> pd.DataFrame:

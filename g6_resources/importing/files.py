@@ -70,13 +70,17 @@ def _listings(day: date, entries: Iterable[Mapping[str, Any]]) -> list[Listing]:
 
 
 def _records(path: Path, file: SourceFile, findings: Findings) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8", errors="replace", newline="") as content:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as content:
         lines = csv.reader(content)
-        header = next(lines, [])
-        if tuple(header) not in GENERATIONS[file.kind]:
-            findings.add("rejected", f"{file.kind} file whose header no generation has", [f"{file.path}:1"])
+        try:
+            header = next(lines, [])
+            if tuple(header) not in GENERATIONS[file.kind]:
+                findings.add("rejected", f"{file.kind} file whose header no generation has", [f"{file.path}:1"])
+                return []
+            records, odd = _split(file, header, lines)
+        except csv.Error as error:
+            findings.add("rejected", "file that is no CSV", [f"{file.path}:{lines.line_num}: {error}"])
             return []
-        records, odd = _split(file, header, lines)
     findings.add("rejected", "row with a number of columns that no generation has: torn, or of another writer", odd)
     if not records and not odd:
         findings.add("noted", "file without rows", [file.path])

@@ -216,7 +216,7 @@ def test_stamps_rounded_to_either_side_of_a_border_keep_every_minute(stamps: lis
         ({"timestamp": "29-09-2025 09:15:00"}, "before the first interval"),
         ({"timestamp": "29-09-2025 15:30:30"}, "after the close"),
         ({"index": "BANKNIFTY"}, "another index than its folder's"),
-        ({"strike": "ATM"}, "strike is no positive number"),
+        ({"strike": "ATM"}, "strike is no positive number below a million"),
         ({"expiry_date": "soon"}, "expiry_date is no date"),
         ({"ce": "0.0", "pe": "0.0"}, "neither call nor put has a price"),
         ({"ce": "1000.0", "pe": "1000.0"}, "invented"),
@@ -290,8 +290,10 @@ def test_files_that_are_none_of_its_own_are_named(root: DataRoot, tree: Tree) ->
     tree.write(tree.folder / "notes.csv", ["a,b"])
     tree.write(tree.folder / "NIFTYNXT50" / "this_month" / "0" / "2025-09-29.csv", ["a,b"])
     tree.write(tree.folder / "NIFTY" / "this_month" / "0" / "2025-09-29.csv", ["time,price", "1,2"])
+    tree.write(tree.folder / "NIFTY" / "next_month" / "0" / "2025-09-29.csv", ["x" * 200_000])
     tree.options("NIFTY", "this_week", TUESDAY)
     report = importing(root, tree, dry_run=True)
+    assert reason(report, "rejected", "no CSV").count == 1
     assert reason(report, "noted", "not read").examples == ["notes.csv"]
     assert reason(report, "rejected", "no index that G6 knows").count == 1
     assert reason(report, "rejected", "header no generation has").examples == ["NIFTY/this_month/0/2025-09-29.csv:1"]
