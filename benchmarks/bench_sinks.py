@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def results() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as url:
         server = InfluxServer(url, "", "g6", "g6_data")
         seconds: list[float] = []
-        points = 0
+        points, own = 0, 0.0
         for _ in range(_PASSES):
             start, cpu = time.perf_counter(), time.process_time()
             points = 0
@@ -95,7 +95,7 @@ def _first(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
+def _server(folder: Path) -> Generator[str]:
     program = shutil.which("victoria-metrics")
     if program is None:
         raise RuntimeError("victoria-metrics is not installed: apt-get install victoria-metrics")

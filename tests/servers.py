@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def program(name: str, package: str) -> str:
 
 
 @contextmanager
-def victoria_metrics(folder: Path, port: int | None = None) -> Iterator[str]:
+def victoria_metrics(folder: Path, port: int | None = None) -> Generator[str]:
     """Run a VictoriaMetrics server, which takes InfluxDB's v2 writes; yields its address.
 
     Parameters
@@ -64,7 +64,7 @@ def victoria_metrics(folder: Path, port: int | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def prometheus(folder: Path, target: str, rules: Path) -> Iterator[str]:
+def prometheus(folder: Path, target: str, rules: Path) -> Generator[str]:
     """Run a Prometheus server that scrapes `host:port` every second under alert rules; yields its address."""
     port = free_port()
     config = folder / "prometheus.yml"
@@ -110,7 +110,7 @@ def _wait_until_it_answers(url: str) -> None:
 
 
 @contextmanager
-def redis_server(port: int, password: str) -> Iterator[str]:
+def redis_server(port: int, password: str) -> Generator[str]:
     """Run a Redis on loopback that keeps nothing on disk; yields its address, and kills it at the end."""
     from redis import Redis
     from redis.backoff import ConstantBackoff
