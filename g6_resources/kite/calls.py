@@ -131,6 +131,7 @@ class KiteCalls:
         self._system = system or SystemTime()
         self._kite: Any = None
         self._refused_file: tuple[int, int] | None = None
+        self._failing: str | None = None  # cause of the latest attempt, None once one is answered
 
     def ask(
         self,
@@ -150,7 +151,8 @@ class KiteCalls:
         accept
             Returns what the answer means, or raises `BadAnswer`.
         deadline
-            Market time; by default the retry budget from now. One attempt is always made.
+            Market time; by default the retry budget from now. One attempt is always made, unless the calls before
+            have left no second for it.
         url_args, params
             Parts of the address, and its query; a text is one that is encoded already.
 
@@ -166,7 +168,7 @@ class KiteCalls:
         attempts = 0
         while True:
             token_file = self._use_token()
-            self._limiter.acquire(family, deadline=deadline, beat=self.beat)
+            self._acquire(family, deadline)
             if self.beat is not None:
                 self.beat()
             attempts += 1
@@ -174,6 +176,7 @@ class KiteCalls:
                 self.retries[endpoint] += 1
             self._kite.timeout = min(self._timeout, max((deadline - self._clock.now()).total_seconds(), 1.0))
             outcome = self._attempt(endpoint, accept, route, url_args, params)
+            self._failing = outcome.cause if isinstance(outcome, Failure) else None
             if not isinstance(outcome, Failure):
                 return cast(_Answer, outcome)
             if outcome.cause == "token dead":
@@ -188,6 +191,15 @@ class KiteCalls:
                     outcome.cause,
                 )
             self._clock.pause(pause, self.beat)
+
+    def _acquire(self, family: str, deadline: datetime) -> None:
+        try:
+            self._limiter.acquire(family, deadline=deadline, beat=self.beat)
+        except SourceError as error:
+            if self._failing is None:
+                raise
+            # The seconds were used up by calls that failed and were tried again: theirs is the cause, no other client.
+            raise SourceError(str(error), self._failing) from error
 
     def _attempt(
         self,

@@ -169,6 +169,19 @@ def test_a_lasting_failure_ends_before_the_deadline_with_its_cause(desk: Desk, f
     assert raised.value.__context__ is None
 
 
+def test_a_call_for_which_failing_ones_leave_no_second_shares_their_cause(desk: Desk):
+    desk.control.faults([{"kind": "reset", "count": 1}])
+    for _ in range(2):
+        with pytest.raises(SourceError) as raised:
+            desk.source.quotes(SPOTS, deadline=desk.clock.now() + timedelta(milliseconds=100))
+        assert raised.value.cause == "network"
+    assert len(desk.requests("/quote")) == 1
+    desk.source.quotes(SPOTS)
+    with pytest.raises(SourceError) as raised:
+        desk.source.quotes(SPOTS, deadline=desk.clock.now() + timedelta(milliseconds=100))
+    assert raised.value.cause == "rate limited"
+
+
 def test_a_slow_answer_is_not_waited_for_beyond_the_timeout(desk: Desk):
     desk.control.faults([{"kind": "slow", "seconds": 3, "count": 1}])
     impatient = KiteSource.for_root(desk.root, clock=desk.clock, timeout_seconds=0.5)
