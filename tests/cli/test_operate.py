@@ -63,6 +63,21 @@ def test_a_moved_data_folder_answers_through_connect_and_rebuild_mends_the_file(
         hidden.rename(demo.data)
 
 
+def test_a_dry_prune_says_what_would_go_and_young_runs_stay(demo: Command):
+    said = " ".join(demo.says("prune", "--dry-run", "--keep-days", "1").split())
+    assert said.startswith("would delete 0 finished runs of before ")
+    assert "and keep 0 of their materialisations; Dagster's storage is " in said
+    assert "--keep-days" in demo("prune", "--keep-days", "0").stderr
+
+
+def test_the_machines_time_zone_changes_no_answer(demo: Command):
+    abroad = Command(demo.folder, {"TZ": "America/New_York"})
+    query = "select min(snapshot_at) as first, max(snapshot_at) as last, max(exchange_at) as told from quotes"
+    answer = abroad.says("sql", query, "--format", "csv")
+    assert answer == demo.says("sql", query, "--format", "csv")
+    assert answer.splitlines()[1].startswith(f"{FRIDAY} 09:30:00,{FRIDAY} 15:30:00,{FRIDAY} 15:")
+
+
 @pytest.mark.slow
 def test_a_reader_that_holds_the_file_open_through_a_demo_harms_nobody_and_never_gets_less(g6: Command):
     process = g6.start("demo", "--date", FRIDAY)

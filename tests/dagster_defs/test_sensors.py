@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -183,6 +184,18 @@ def test_a_run_that_was_just_asked_for_is_waited_for(standing, instance, status)
     reason = skipped(tick(market_hours, standing(at(DAY, "10:00")), instance))
     assert reason.startswith("the session of 2026-10-01 was asked for")
     assert reason.endswith("s ago and is starting")
+
+
+def test_the_machines_time_zone_makes_no_run_older(standing, instance, monkeypatch) -> None:
+    root = standing(at(DAY, "10:00"))
+    put_run(instance, dg.DagsterRunStatus.STARTED, asked_ago=80)
+    try:
+        monkeypatch.setenv("TZ", "America/New_York")
+        time.tzset()
+        assert "was asked for 80 s ago and is starting" in skipped(tick(market_hours, root, instance))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_run_that_beats_is_left_alone(standing, instance, worker) -> None:
