@@ -57,7 +57,7 @@ def csv_tree(root: DataRoot) -> Path:
             for name in ("NIFTY", "BANKNIFTY"):
                 of_day = trading_day(lake, day, calendar)
                 tables = [lake.read(table, day, underlying=name) for table in (OPTION_CHAIN, EXPIRY_OVERVIEW, OVERVIEW)]
-                series = offset_series(*tables[:2], of_day, strikes_each_side={name: EACH_SIDE})
+                series = offset_series(*tables[:2], of_day)
                 sink.rewrite_day(day, series, tables[2])
         done.touch()
     return CSV

@@ -151,6 +151,8 @@ def _closed_branches(table: Table, layout: Layout) -> Iterator[str]:
         dates = literal(" ".join(map(str, days)))
         path = f"{literal(folder)} || day || {literal(f'/{name}.parquet')}"
         files = f"list_transform(string_split({dates}, ' '), lambda day: {path})"
+        # The date could be taken from `filename` and a year be planned in half the time, but then a day that another
+        # table names (a join, a subquery) would not keep DuckDB from reading all the others.
         yield f"SELECT * {known}FROM read_parquet({files}, {HIVE})"
 
 
