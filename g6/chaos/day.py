@@ -182,10 +182,12 @@ class _Player:
         before = world.lake.read(QUOTES, script.trade_date)
         for number in range(MOST_CLOSINGS):
             death = script.closing_deaths[number] if number < len(script.closing_deaths) else None
+            began = world.now()
             outcome = run_closing(world, death)
             self.history.close(outcome, death)
+            self.history.views_asked += 1
             self.violations += [f"while sealing: {sentence}" for sentence in ask(world)]
-            if not outcome.killed and not outcome.well:
+            if not outcome.killed and not outcome.well and not self._may_fail(outcome.ended, began, world.now()):
                 self._violated(f"the seal failed: {outcome.ended} ({outcome.told.get('where')})")
                 return
             if outcome.well and not outcome.told["left"]:
@@ -221,6 +223,8 @@ class _Player:
         script = self._world.script
         if error.startswith(("LakeFull", "DiskFull", "OSError: [Errno 28]")):
             return any(window.meets(began, ended) for window in script.disk_full)
+        if error.startswith("SinkError"):  # the CSV files of a sealed day; somebody seals it again
+            return began > script.session.close and any(window.meets(began, ended) for window in script.dead_sink)
         # A dump that cannot be used, an outage or a dead token at the opening: the next attempt asks again.
         return error.startswith(("SourceError", "TokenDead", "TokenMissing", "DumpError"))
 

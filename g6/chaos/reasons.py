@@ -22,8 +22,8 @@ _CAUSES: Mapping[str, tuple[str, ...]] = {
 }
 # Retries pause up to 8 s, half as long again by chance: a fault that ends earlier before the deadline is outlived.
 _LAST_PAUSE = timedelta(seconds=14)
-# So many passing failures in a row still fit into the retries of one call.
-_OUTLIVED = 5
+# So many passing failures in a row still fit into the retries of one call, by the length of the interval.
+_OUTLIVED = {300: 5, 60: 3}
 _POLL = timedelta(seconds=15)
 _CALLS = timedelta(seconds=10)
 LEAD = timedelta(seconds=3)
@@ -90,7 +90,7 @@ class Reasons:
             return _CAUSES[fault["kind"]]
         outlived = window.end < asked.end - _LAST_PAUSE - _CALLS
         if not lasting(fault):
-            outlived = not passing and self._passing(asked) <= _OUTLIVED
+            outlived = not passing and self._passing(asked) <= _OUTLIVED[self.size.interval_seconds]
         return () if outlived else _CAUSES[fault["kind"]]
 
     def _passing(self, asked: Window) -> int:

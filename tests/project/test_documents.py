@@ -23,6 +23,7 @@ DOCUMENTS = [
             "extending",
             "importing",
             "monitoring",
+            "reliability",
             "index",
             "sinks",
         )
