@@ -22,7 +22,7 @@ from g6_resources.lake_open import open_lake
 from g6_resources.lock import SessionLock
 from g6_resources.seams import SnapshotSink
 from g6_resources.settings import Settings, load_settings
-from g6_resources.spool import Spool, spool_folder
+from g6_resources.spool import Spool
 from g6_resources.warehouse import Warehouse
 from g6_resources.world import DataRoot, open_root
 from g6_resources.world_state import read_simulator
@@ -166,8 +166,7 @@ class InfluxResource(dg.ConfigurableResource):
 
     def spool(self) -> Spool:
         """Return where snapshots wait for it."""
-        folder = spool_folder(open_root(Path(self.data_root)).state, "influx")
-        return Spool(folder, self.spool_mb * 1_000_000)
+        return Spool(open_root(Path(self.data_root)).spool / "influx", self.spool_mb * 1_000_000)
 
     def world(self) -> str:
         """Return the tag by which another world's points are told from the live one's, which have none."""

@@ -40,11 +40,6 @@ class Backlog:
     dropped: int = 0
 
 
-def spool_folder(state: Path, sink: str) -> Path:
-    """Return where a sink's spool lies below a world's `state` folder."""
-    return state / "spool" / sink
-
-
 class Spool:
     """One folder of waiting files.
 

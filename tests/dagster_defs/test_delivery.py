@@ -12,7 +12,7 @@ from g6_assets.delivery import JOB, NAME
 from g6_market.schema import OPTION_CHAIN, OVERVIEW
 from g6_resources.influx import request_of
 from g6_resources.settings import Settings
-from g6_resources.spool import Spool, spool_folder
+from g6_resources.spool import Spool
 from tests.dagster_defs.conftest import FRIDAY, QUIET, THURSDAY, DagsterWorld, failure_of, materialisations
 from tests.servers import free_port, victoria_metrics
 
@@ -44,7 +44,7 @@ def deliver(world: DagsterWorld, url: str) -> dg.ExecuteInProcessResult:
 def test_a_sealed_day_is_delivered_whole_and_the_second_proof_finds_nothing_lacking(
     world: DagsterWorld, server: str
 ) -> None:
-    spool = Spool(spool_folder(world.root.state, "influx"), 1_000_000)
+    spool = Spool(world.root.spool / "influx", 1_000_000)
     spool.drop(f"{THURSDAY}T100000")
     spool.put(f"{THURSDAY}T110000", request_of(["overview,underlying=NIFTY,world=sim-11 waited=1 1795146360"]))
     first = deliver(world, server)
