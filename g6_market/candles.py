@@ -8,6 +8,7 @@ made up. Which legs are missing belongs to `missing`, asking for candles to `g6_
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -156,6 +157,6 @@ def _rows(one: ContractCandles) -> pd.DataFrame:
     return running[np.isin(running["at"].to_numpy(dtype="datetime64[us]"), one.dues)]
 
 
-def _of_contract(contracts: Contracts, number: NDArray[np.int64]) -> dict[str, object]:
+def _of_contract(contracts: Contracts, number: NDArray[np.int64]) -> dict[str, Any]:
     words = {name: contracts.columns[name].take(number) for name in _OF_CONTRACT}
     return words | {"expiry": contracts.expiry[number], "strike": contracts.strike[number]}

@@ -49,9 +49,10 @@ class DayLegs:
     def index_values(self) -> Mask:
         """Whether it is a spot, India VIX or a near or next future: they belong to every snapshot."""
         contracts = self.day.contracts
-        numbers = [*self.day.spot_numbers, contracts.number_of_key.get(VIX_KEY, -1), *self.day.futures.ravel()]
+        vix = np.array([contracts.number_of_key.get(VIX_KEY, -1)], dtype=np.int64)
+        numbers = np.concatenate([self.day.spot_numbers, vix, self.day.futures.ravel()])
         mask = np.zeros((len(self.day.due), len(contracts.table)), dtype=bool)
-        mask[:, [number for number in numbers if number >= 0]] = True
+        mask[:, numbers[numbers >= 0]] = True
         return mask
 
     def options(self, *, all_strikes: bool = False) -> Mask:
