@@ -13,7 +13,7 @@ from g6_assets.capture.interrupted import record_interrupted
 from g6_assets.capture.snapshot import Taken
 from g6_assets.heal import heal_day
 from g6_market.day import TradingDay
-from g6_market.schema import CONVENTIONS, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, QUOTES
+from g6_market.schema import CONVENTIONS, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW
 from g6_market.series import offset_series
 from g6_resources.csv_files import CsvSink
 from g6_resources.heartbeat import HeartbeatFile
@@ -124,8 +124,7 @@ def _closing(world: ChaosWorld, death: Death | None, note: Note) -> None:
     if len(lake.read(CONVENTIONS, day)):
         trading = trading_day(lake, day, world.calendar)
         left = heal_day(lake, _source(world, clock), trading, clock).left
-    if lake.live_names(QUOTES, day):
-        record_interrupted(lake, trading_day(lake, day, world.calendar), world.root.session_state_file)
+        record_interrupted(lake, trading, world.root.session_state_file)
     seal_day(lake, day, lambda lake_, day_: derive_day(lake_, day_, world.calendar), world.warehouse.swap)
     series = offset_series(lake.read(OPTION_CHAIN, day), lake.read(EXPIRY_OVERVIEW, day), trading)
     CsvSink(world.root.csv).rewrite_day(day, series, lake.read(OVERVIEW, day))

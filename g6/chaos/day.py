@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from g6.chaos import invariants as must
 from g6.chaos.attempt import log_in, run_attempt, run_closing
+from g6.chaos.healing import healed_rows_are_candles, no_gap_is_left_that_candles_fill
 from g6.chaos.history import Attempt, History
 from g6.chaos.reasons import Reasons
 from g6.chaos.script import Script
@@ -119,8 +120,8 @@ def judged(world: ChaosWorld, stored: must.Stored, truth: Truth, history: Histor
     yield from must.rows_are_what_was_served(stored, truth, reasons)
     yield from must.each_snapshot_is_stored_once_or_explained(world, stored, reasons)
     after = world.script.session.close + HEALED_BY
-    yield from must.healed_rows_are_candles(stored, truth, after)
-    yield from must.no_gap_is_left_that_candles_fill(world, stored, truth, after)
+    yield from healed_rows_are_candles(stored, truth, after)
+    yield from no_gap_is_left_that_candles_fill(world, stored, truth, after)
     yield from must.every_file_opens(world.root.lake)
     if world.root.warehouse.exists():
         yield from must.gaps_know_them(world, stored)

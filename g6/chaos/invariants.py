@@ -3,7 +3,6 @@
 A violation is one sentence that names the instant and the thing.
 """
 
-from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +19,13 @@ from g6.chaos.reasons import DOWN, Reasons
 from g6.chaos.truth import FIELDS, Truth, aware
 from g6.chaos.views import opened
 from g6.chaos.world import ChaosWorld
-from g6_market.indices import INDICES
-from g6_market.schema import EXPIRIES, OPTION_CHAIN, QUOTES, SNAPSHOTS, empty_frame
+from g6_market.schema import EXPIRIES, OPTIONCHAIN, QUOTES, SNAPSHOTS, empty_frame
 from g6_sim.limits import LIMITS
 
 # What `gaps` calls an index's answers that stand still for longer.
 HALTED, STALE = "market halted", "stale"
 
-_CHAIN = ["underlying", "expiry"]
+CHAIN = ["underlying", "expiry"]
 _AT_A_TIME = 3  # violations of one kind that are told; the rest is counted
 
 
@@ -44,12 +42,12 @@ class Stored:
     def of(cls, world: ChaosWorld) -> "Stored":
         """Read them from the lake."""
         day, lake = world.script.trade_date, world.lake
-        return cls(*(lake.read(table, day) for table in (QUOTES, SNAPSHOTS, OPTION_CHAIN, EXPIRIES)))
+        return cls(*(lake.read(table, day) for table in (QUOTES, SNAPSHOTS, OPTIONCHAIN, EXPIRIES)))
 
     @classmethod
     def nothing(cls) -> "Stored":
         """Return an empty day."""
-        return cls(*(empty_frame(table) for table in (QUOTES, SNAPSHOTS, OPTION_CHAIN, EXPIRIES)))
+        return cls(*(empty_frame(table) for table in (QUOTES, SNAPSHOTS, OPTIONCHAIN, EXPIRIES)))
 
     @property
     def captured(self) -> pd.DataFrame:
@@ -74,13 +72,13 @@ def rows_are_what_was_served(stored: Stored, truth: Truth, reasons: Reasons) -> 
     if captured["exchange_at"].isna().any():
         yield f"{captured['exchange_at'].isna().sum()} captured rows without the exchange's stamp"
         captured = captured[captured["exchange_at"].notna()]
-    yield from _some(_identities(captured, truth))
-    yield from _some(_instants(captured, reasons))
+    yield from some(_identities(captured, truth))
+    yield from some(_instants(captured, reasons))
     keys = captured["exchange"].astype(str) + ":" + captured["tradingsymbol"].astype(str)
     for stamp, rows in captured.groupby("exchange_at"):
         names = keys[rows.index].tolist()
         served = truth.served(names, aware(stamp))
-        yield from _some(_differences(rows, names, served, FIELDS))
+        yield from some(_differences(rows, names, served, FIELDS))
 
 
 def _identities(captured: pd.DataFrame, truth: Truth) -> Iterator[str]:
@@ -119,16 +117,16 @@ def _differences(
 def each_snapshot_is_stored_once_or_explained(world: ChaosWorld, stored: Stored, reasons: Reasons) -> Iterator[str]:
     """Each expected snapshot of each chain is stored once, or missing for a reason that was injected."""
     rows = stored.snapshots
-    repeated = rows[rows.duplicated(["snapshot_at", *_CHAIN])]
-    yield from _some(f"{row.snapshot_at:%H:%M} {row.underlying} has two rows" for row in repeated.itertuples())
+    repeated = rows[rows.duplicated(["snapshot_at", *CHAIN])]
+    yield from some(f"{row.snapshot_at:%H:%M} {row.underlying} has two rows" for row in repeated.itertuples())
     legs = stored.quotes[stored.quotes["contract_type"] != "index"]
     twice = legs[legs.duplicated(["snapshot_at", "exchange", "tradingsymbol"])]
-    yield from _some(f"{row.tradingsymbol} is stored twice for {row.snapshot_at:%H:%M}" for row in twice.itertuples())
+    yield from some(f"{row.tradingsymbol} is stored twice for {row.snapshot_at:%H:%M}" for row in twice.itertuples())
     expected = {pd.Timestamp(due.replace(tzinfo=None)): due for due in dues(world)}
-    yield from _some(f"a row of {at}, which was not due" for at in sorted(set(rows["snapshot_at"]) - set(expected)))
-    chains = stored.expiries[_CHAIN].drop_duplicates().itertuples(index=False, name=None)
-    yield from _some(_unexplained(rows, expected, list(chains), reasons))
-    yield from _some(_miscounted(stored))
+    yield from some(f"a row of {at}, which was not due" for at in sorted(set(rows["snapshot_at"]) - set(expected)))
+    chains = stored.expiries[CHAIN].drop_duplicates().itertuples(index=False, name=None)
+    yield from some(_unexplained(rows, expected, list(chains), reasons))
+    yield from some(_miscounted(stored))
 
 
 def _unexplained(
@@ -136,7 +134,7 @@ def _unexplained(
 ) -> Iterator[str]:
     found = {
         (row.snapshot_at, row.underlying, row.expiry): (row.outcome, row.cause)
-        for row in rows[["snapshot_at", *_CHAIN, "outcome", "cause"]].itertuples(index=False)
+        for row in rows[["snapshot_at", *CHAIN, "outcome", "cause"]].itertuples(index=False)
     }
     for at, due in expected.items():
         allowed: set[str] | None = None
@@ -156,8 +154,8 @@ def _unexplained(
 
 def _miscounted(stored: Stored) -> Iterator[str]:
     options = stored.captured[stored.captured["contract_type"] == "option"]
-    legs = options.groupby(["snapshot_at", *_CHAIN]).size()
-    told = stored.snapshots.set_index(["snapshot_at", *_CHAIN])
+    legs = options.groupby(["snapshot_at", *CHAIN]).size()
+    told = stored.snapshots.set_index(["snapshot_at", *CHAIN])
     held = legs.reindex(told.index, fill_value=0)
     # What a stale answer held was not absent, it is thrown away.
     absent = told["requested"] - held
@@ -177,78 +175,25 @@ def gaps_know_them(world: ChaosWorld, stored: Stored) -> Iterator[str]:
     rows = stored.snapshots
     told = {
         (row.snapshot_at, row.underlying, row.expiry): (row.outcome, row.cause)
-        for row in rows[["snapshot_at", *_CHAIN, "outcome", "cause"]].itertuples(index=False)
+        for row in rows[["snapshot_at", *CHAIN, "outcome", "cause"]].itertuples(index=False)
     }
     wanted: dict[Any, Any] = {}
     for due in dues(world):
         at = pd.Timestamp(due.replace(tzinfo=None))
-        for chain in stored.expiries[_CHAIN].drop_duplicates().itertuples(index=False, name=None):
+        for chain in stored.expiries[CHAIN].drop_duplicates().itertuples(index=False, name=None):
             outcome = told.get((at, *chain), ("missing", DOWN))
             if outcome[0] != "stored":
                 wanted[(at, *chain)] = outcome
     shown = {
         (pd.Timestamp(at), name, pd.Timestamp(expiry)): (outcome, cause) for at, name, expiry, outcome, cause in seen
     }
-    yield from _some(f"gaps lacks {key[0]:%H:%M} {key[1]}" for key in sorted(set(wanted) - set(shown)))
-    yield from _some(f"gaps has {key[0]:%H:%M} {key[1]}, which is stored" for key in sorted(set(shown) - set(wanted)))
-    yield from _some(
+    yield from some(f"gaps lacks {key[0]:%H:%M} {key[1]}" for key in sorted(set(wanted) - set(shown)))
+    yield from some(f"gaps has {key[0]:%H:%M} {key[1]}, which is stored" for key in sorted(set(shown) - set(wanted)))
+    yield from some(
         f"gaps says {shown[key]} of {key[0]:%H:%M} {key[1]}, snapshots {wanted[key]}"
         for key in sorted(set(shown) & set(wanted))
         if shown[key] != wanted[key] and (shown[key][1], wanted[key][1]) != (HALTED, STALE)
     )
-
-
-def healed_rows_are_candles(stored: Stored, truth: Truth, after: datetime) -> Iterator[str]:
-    """Each healed row is its contract's candle of the minute before, nothing else, and lies over no captured one."""
-    yield from _some(_unlike_candles(stored.healed, truth, after))
-    names = ["snapshot_at", "exchange", "tradingsymbol"]
-    both = stored.healed[names].merge(stored.captured[names].drop_duplicates(), on=names)
-    yield from _some(
-        f"{row.tradingsymbol} of {row.snapshot_at:%H:%M} was captured and healed" for row in both.itertuples()
-    )
-
-
-def _unlike_candles(healed: pd.DataFrame, truth: Truth, after: datetime) -> Iterator[str]:
-    keys = healed["exchange"].astype(str) + ":" + healed["tradingsymbol"].astype(str)
-    for key, rows in healed.groupby(keys):
-        candles = truth.candles(str(key), after)
-        row: Any
-        for row in rows[["snapshot_at", "last_price", "oi", "bid_price", "ask_price", "contract_type"]].itertuples():
-            wanted = candles.get(row.snapshot_at)
-            if wanted is None:
-                yield f"{key} of {row.snapshot_at:%H:%M} was healed without a candle"
-            elif abs(row.last_price - wanted[0]) > 1e-6 or (row.contract_type != "index" and row.oi != wanted[1]):
-                yield f"{key} of {row.snapshot_at:%H:%M} is {row.last_price}, {row.oi}; the candle says {wanted}"
-            if not pd.isna(row.bid_price) or not pd.isna(row.ask_price):
-                yield f"{key} of {row.snapshot_at:%H:%M} has a bid or ask, which no candle has"
-
-
-def no_gap_is_left_that_candles_fill(world: ChaosWorld, stored: Stored, truth: Truth, after: datetime) -> Iterator[str]:
-    """Legs that stand near the money before and after a gap, and traded within it, are healed."""
-    yield from _some(_unhealed(world, stored, truth, after))
-
-
-def _unhealed(world: ChaosWorld, stored: Stored, truth: Truth, after: datetime) -> Iterator[str]:
-    captured = stored.chain[stored.chain["source"] == "quote"]
-    near = captured[captured["strike_offset"].abs() <= world.size.strikes_each_side]
-    held = set(zip(stored.quotes["snapshot_at"], stored.quotes["tradingsymbol"].astype(str), strict=True))
-    whole = stored.snapshots[stored.snapshots["outcome"] == "stored"]
-    for (underlying, expiry), rows in near.groupby(_CHAIN):
-        exchange = INDICES[str(underlying)].derivative_exchange
-        legs = {at: set(names) for at, names in rows.groupby("snapshot_at")["tradingsymbol"]}
-        fine = set(whole.loc[(whole["underlying"] == underlying) & (whole["expiry"] == expiry), "snapshot_at"])
-        times: list[Any] = sorted(set(legs) & fine)
-        for due in dues(world):
-            at = pd.Timestamp(due.replace(tzinfo=None))
-            if at in fine:
-                continue
-            place = bisect(times, at)
-            if place == 0:
-                continue  # where the window stood before anything was captured, nobody can say
-            around = [legs[time] for time in times[place - 1 : place + 1]]
-            for symbol in sorted(set.intersection(*around)):
-                if (at, symbol) not in held and at in truth.candles(f"{exchange}:{symbol}", after):
-                    yield f"{symbol} of {at:%H:%M} has a candle and is not healed"
 
 
 def every_file_opens(folder: Path) -> Iterator[str]:
@@ -289,7 +234,8 @@ def captured_is_untouched(before: pd.DataFrame, after: pd.DataFrame) -> Iterator
         yield f"captured rows changed with the seal: {', '.join(changed)}"
 
 
-def _some(found: Iterator[str]) -> Iterator[str]:
+def some(found: Iterator[str]) -> Iterator[str]:
+    """Yield the first few violations of a kind, and how many more there are."""
     sentences = list(found)
     yield from sentences[:_AT_A_TIME]
     if len(sentences) > _AT_A_TIME:

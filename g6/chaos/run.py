@@ -16,6 +16,7 @@ from typing import Any, cast
 from g6.chaos.day import DayResult, run_day
 from g6.chaos.script import LAST_DATE, draw
 from g6.chaos.world import FULL, SMALL
+from g6.errors import CommandError
 from g6_market.calendar import TradingCalendar
 from g6_sim.config import SimConfig
 from g6_sim.server import SimServer
@@ -108,7 +109,7 @@ def run_days(order: Order) -> Generator[DayResult]:
             workers[ours] = worker
         while workers:
             for connection in cast("list[Any]", wait(list(workers))):
-                result: DayResult = connection.recv()
+                result: DayResult = _verdict(connection)
                 yield result
                 if waiting:
                     connection.send(waiting.pop())
@@ -119,6 +120,13 @@ def run_days(order: Order) -> Generator[DayResult]:
         for worker in workers.values():
             worker.terminate()
             worker.join()
+
+
+def _verdict(connection: Any) -> DayResult:
+    try:
+        return connection.recv()
+    except (EOFError, ConnectionError) as error:
+        raise CommandError("a worker of the simulation ended; its own message stands above") from error
 
 
 def _work(seed: int, name: str, orders: "Connection[Any, Any]") -> None:

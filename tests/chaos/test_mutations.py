@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from g6.chaos.day import DayResult
 from g6.chaos.script import Script
 from g6_assets.capture import CaptureSession
 from g6_market import quotes
@@ -49,7 +50,7 @@ def test_a_file_written_in_place_is_caught(play: Play, drawn: Drawn, monkeypatch
 
 
 def test_a_file_that_is_not_flushed_is_caught(play: Play, drawn: Drawn, monkeypatch: pytest.MonkeyPatch):
-    whole = lake_local._write
+    whole = lake_local._write  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(lake_local, "_write", lambda temporary, target, data, _: whole(temporary, target, data, False))
     assert_caught(play(drawn(KILLED)), "stored cannot be read")
 
@@ -79,10 +80,10 @@ def test_a_resumed_session_that_captures_again_is_caught(play: Play, drawn: Draw
 
 
 def test_a_zero_for_what_is_not_known_is_caught(play: Play, drawn: Drawn, monkeypatch: pytest.MonkeyPatch):
-    prices = quotes._prices
+    prices = quotes._prices  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(quotes, "_prices", lambda entries, name: np.nan_to_num(prices(entries, name)))
     assert_caught(play(drawn(QUIET)), "is 0.0, nan was served")
 
 
-def assert_caught(result, sentence: str) -> None:
+def assert_caught(result: DayResult, sentence: str) -> None:
     assert any(sentence in violation for violation in result.violations), result.violations
