@@ -2,6 +2,7 @@
 
 import fcntl
 
+from g6_resources.files import private
 from g6_resources.world import DataRoot
 
 
@@ -13,7 +14,7 @@ def prepare_instance(root: DataRoot) -> None:
     """
     import dagster as dg  # costs a second, which no other command shall wait for
 
-    with (root.state / "dagster.guard").open("a") as guard:
+    with open(root.state / "dagster.guard", "a", opener=private) as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         with dg.DagsterInstance.from_config(str(root.dagster_home)) as instance:
             instance.get_runs_count()

@@ -47,7 +47,7 @@ def market_hours(
     files: SessionFilesResource,
 ) -> dg.RunRequest | dg.SkipReason:
     """Start, relaunch or leave alone today's session."""
-    market.root().tick_file.touch()
+    market.root().tick_file.touch(mode=0o600)
     market_clock = clock.clock()
     if isinstance(market_clock, DrivenClock):
         return dg.SkipReason("the clock of this world is driven by `g6 demo`: no session starts by itself")

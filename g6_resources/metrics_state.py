@@ -7,7 +7,7 @@ are called as metrics belongs to `metrics`.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ class SessionCounter:
     def save(self) -> None:
         """Leave the figures as they are now."""
         self._figures.totals = added(added(self._before, self._counted), self._calls())
-        write_atomically(self._path, orjson.dumps(asdict(self._figures)))
+        write_atomically(self._path, orjson.dumps(self._figures))
 
     def _add(self, family: str, labels: str, value: float = 1.0) -> None:
         counts = self._counted.setdefault(family, {})
@@ -143,7 +143,7 @@ def read_session(path: Path) -> SessionFigures | None:
 
 def write_seal(path: Path, figures: SealFigures) -> None:
     """Leave the figures of a seal."""
-    write_atomically(path, orjson.dumps(asdict(figures)))
+    write_atomically(path, orjson.dumps(figures))
 
 
 def read_seal(path: Path) -> SealFigures | None:
