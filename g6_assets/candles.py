@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import Field
 
 from g6_assets.common import OWNERS, column_schema, opened_session
-from g6_assets.heal import HealingRuns, HealLimit, HealReport, alone, heal_day
+from g6_assets.heal import HealingRuns, HealLimit, HealReport, alone, completed, heal_day
 from g6_assets.links import asset_links
 from g6_market.schema import CONVENTIONS, HEALING
 from g6_resources.lake import Lake
@@ -59,7 +59,8 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         now = clock.clock()
         calendar, store, root = market.calendar(), lake.lake(), market.root()
-        day = opened_session(calendar, date.fromisoformat(context.partition_key), now.now()).trade_date
+        session = opened_session(calendar, date.fromisoformat(context.partition_key), now.now())
+        day = session.trade_date
         limit = HealLimit(until=now.now() + timedelta(minutes=config.minutes))
         try:
             if store.read(CONVENTIONS, day).empty:
@@ -68,6 +69,8 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 report = HealReport(day, trouble="a recording has no candles")
             else:
                 with alone(root.state):
+                    if now.now() > session.close:
+                        completed(store, day, calendar, root.session_state_file)
                     report = heal_day(
                         store,
                         kite.source(now),

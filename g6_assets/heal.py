@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from g6_market.calendar import IST
+from g6_assets.capture.interrupted import record_interrupted
+from g6_market.calendar import IST, TradingCalendar
 from g6_market.candles import (
     EXPIRED,
     HEALED,
@@ -33,6 +34,7 @@ from g6_market.missing import DayLegs, asking_order, marked
 from g6_market.schema import EXPIRY_OVERVIEW, HEALING, QUOTES, SNAPSHOTS, Table
 from g6_resources.clock import MarketClock
 from g6_resources.lake import Lake
+from g6_resources.sealing import trading_day
 from g6_resources.seams import QuoteSource, SourceError, TokenDead
 
 logger = logging.getLogger(__name__)
@@ -162,6 +164,24 @@ def healable(lake: Lake, day: TradingDay, now: datetime) -> int:
     missing &= ~marked(lake.gather(HEALING, day.trade_date), day)
     expired = day.contracts.expiry < np.datetime64(now.date(), "us")
     return int(missing[:, ~expired].sum())
+
+
+def completed(store: Lake, day: date, calendar: TradingCalendar, state_file: Path) -> list[datetime]:
+    """Record the snapshots of a day that is over, sealed or not, that its session died in and no attempt completed.
+
+    Parameters
+    ----------
+    state_file
+        `DataRoot.session_state_file`.
+
+    Returns
+    -------
+    list
+        Their due instants.
+    """
+    if not store.live_names(QUOTES, day):
+        return []
+    return record_interrupted(store, trading_day(store, day, calendar), state_file)
 
 
 class HealingRuns(Exception):

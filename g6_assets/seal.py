@@ -6,8 +6,7 @@ and summaries by date, series by offset.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
-from pathlib import Path
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -15,11 +14,10 @@ import pandas as pd
 
 from g6_assets.analytics import OVERLAY, front_overlay, overlay_numbers, picture, summary_numbers
 from g6_assets.capture import DayPlan
-from g6_assets.capture.interrupted import record_interrupted
 from g6_assets.common import OWNERS, opened_session, plan_of, rows_by
+from g6_assets.heal import completed
 from g6_assets.links import asset_links, partition_links
 from g6_assets.partitions import series_keys
-from g6_market.calendar import TradingCalendar
 from g6_market.day import CODE_VERSION
 from g6_market.schema import (
     DAILY_SUMMARY,
@@ -28,7 +26,6 @@ from g6_market.schema import (
     OFFSET_SERIES,
     OPTION_CHAIN,
     OVERVIEW,
-    QUOTES,
     SNAPSHOTS,
 )
 from g6_market.series import offset_series, series_key
@@ -112,13 +109,6 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         )
 
     return seal
-
-
-def completed(store: Lake, day: date, calendar: TradingCalendar, state_file: Path) -> list[datetime]:
-    """Record the snapshots of a day, sealed or not, that its session died in and no other attempt completed."""
-    if not store.live_names(QUOTES, day):
-        return []
-    return record_interrupted(store, trading_day(store, day, calendar), state_file)
 
 
 def recorded(
