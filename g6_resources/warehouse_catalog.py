@@ -45,6 +45,7 @@ _HELPERS = {
             "generation": "Grows with every seal",
             "made_at": "When; IST, system time",
             "root": "Data root that the views read",
+            "seals": "State of the seals that the views know, where another machine seals the lake; else empty",
         },
     ),
 }
