@@ -109,7 +109,7 @@ def build(folder: Path, days: Iterable[date]) -> DataRoot:
 
 def recompute(root: DataRoot, days: list[date]) -> Recomputed:
     """Derive every index of the days again from the stored quotes, on two processes, and note what it took."""
-    _take_todays_columns(Lake(LocalStore(root.lake)), days)
+    take_todays_columns(Lake(LocalStore(root.lake)), days)
     size = -(-len(days) // PARTS)
     # A part of an index starts after the one before it has ended: the summary of a day looks at those before.
     parts = [(root.lake, name, days[n : n + size]) for n in range(0, len(days), size) for name in LEVELS]
@@ -128,7 +128,7 @@ def recompute(root: DataRoot, days: list[date]) -> Recomputed:
     return result
 
 
-def _take_todays_columns(lake: Lake, days: list[date]) -> None:
+def take_todays_columns(lake: Lake, days: list[date]) -> None:
     """Let the records say that the derived files have today's columns, which they are about to get."""
     for day in days:
         record = lake.seal_record(day)
