@@ -19,7 +19,7 @@ from g6.chaos.reasons import DOWN, Reasons
 from g6.chaos.truth import FIELDS, Truth, aware
 from g6.chaos.views import opened
 from g6.chaos.world import ChaosWorld
-from g6_market.schema import EXPIRIES, OPTIONCHAIN, QUOTES, SNAPSHOTS, empty_frame
+from g6_market.schema import EXPIRIES, OPTION_CHAIN, QUOTES, SNAPSHOTS, empty_frame
 from g6_sim.limits import LIMITS
 
 # What `gaps` calls an index's answers that stand still for longer.
@@ -42,12 +42,12 @@ class Stored:
     def of(cls, world: ChaosWorld) -> "Stored":
         """Read them from the lake."""
         day, lake = world.script.trade_date, world.lake
-        return cls(*(lake.read(table, day) for table in (QUOTES, SNAPSHOTS, OPTIONCHAIN, EXPIRIES)))
+        return cls(*(lake.read(table, day) for table in (QUOTES, SNAPSHOTS, OPTION_CHAIN, EXPIRIES)))
 
     @classmethod
     def nothing(cls) -> "Stored":
         """Return an empty day."""
-        return cls(*(empty_frame(table) for table in (QUOTES, SNAPSHOTS, OPTIONCHAIN, EXPIRIES)))
+        return cls(*(empty_frame(table) for table in (QUOTES, SNAPSHOTS, OPTION_CHAIN, EXPIRIES)))
 
     @property
     def captured(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import importlib
 import multiprocessing
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
@@ -130,6 +131,7 @@ def _verdict(connection: Any) -> DayResult:
 
 
 def _work(seed: int, name: str, orders: "Connection[Any, Any]") -> None:
+    os.dup2(2, 1)  # whatever a library prints (DuckDB a progress bar) is not to lie between the figures
     importlib.import_module("kiteconnect")  # once here, not in each of the forks
     size = SIZES[name]
     calendar = TradingCalendar.load()
