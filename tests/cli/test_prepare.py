@@ -9,11 +9,11 @@ from tests.cli.conftest import Command
 DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 
 
-def test_many_at_once_make_the_tables_once_and_leave_whole_databases(g6: Command):
+def test_two_at_once_make_the_tables_once_and_leave_whole_databases(g6: Command):
     root = make_root(g6.data, "sim:42")
-    started = [g6.start("prepare", "--world", "sim:42") for _ in range(3)]
+    started = [g6.start("prepare", "--world", "sim:42") for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in started]
-    assert [process.returncode for process in started] == [0, 0, 0], outputs
+    assert [process.returncode for process in started] == [0, 0], outputs
     assert all("is ready for daemon, webserver and code server" in " ".join(out.split()) for out, _ in outputs)
     for name in DATABASES:
         with sqlite3.connect(root.dagster_home / name) as database:
