@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def backfill(path: Path) -> dict[str, Any]:
 def _after_the_year() -> Any:
     from g6_market.calendar import TradingCalendar
 
-    return TradingCalendar.load().next_session(sessions()[-1]).open
+    return TradingCalendar.load().session(sessions()[-1]).close + timedelta(days=1)
 
 
 def _at_once() -> dict[str, Any]:
