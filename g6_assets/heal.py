@@ -145,7 +145,7 @@ def heal_day(
 
     Raises
     ------
-    LakeFull
+    DiskFull
         The disk is full; what was stored before stays.
     """
     healer = _Healer(lake, source, day, clock, limit or HealLimit(), progress, HealReport(day.trade_date))

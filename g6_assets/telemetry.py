@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from g6_assets.capture.session import SessionEvents
+from g6_assets.capture import SessionEvents
 from g6_assets.capture.snapshot import Taken
 from g6_market.day import TradingDay
 from g6_market.thresholds import Crossing, Threshold, crossings

@@ -222,7 +222,7 @@ class _Player:
 
     def _may_fail(self, error: str, began: datetime, ended: datetime) -> bool:
         script = self._world.script
-        if error.startswith(("LakeFull", "DiskFull", "OSError: [Errno 28]")):
+        if error.startswith(("DiskFull", "OSError: [Errno 28]")):
             return any(window.meets(began, ended) for window in script.disk_full)
         if error.startswith("SinkError"):  # the CSV files of a sealed day; somebody seals it again
             return began > script.session.close and any(window.meets(began, ended) for window in script.dead_sink)
