@@ -42,6 +42,8 @@ def test_dagster_takes_every_setting_of_the_file(root: DataRoot):
         assert not instance.nux_enabled
         assert not instance.telemetry_enabled
         assert instance.run_monitoring_enabled
+        # One relauncher: the sensor, which knows the heartbeat.
+        assert not instance.run_retries_enabled
         assert instance.get_settings("run_monitoring")["free_slots_after_run_end_seconds"] > 0
         assert Path(instance.root_directory) == root.dagster_home
 
