@@ -4,11 +4,9 @@ Made only where InfluxDB is enabled. A day is proven once it is sealed, and agai
 healed since, or lost to a full spool, is delivered then.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import date
-from pathlib import Path
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
@@ -19,7 +17,7 @@ from g6_market.schema import EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW
 from g6_market.series import offset_series
 from g6_resources.clock import SystemTime
 from g6_resources.courier import Courier
-from g6_resources.files import read_json, write_json
+from g6_resources.delivery_proofs import ProofFiles
 from g6_resources.influx_counters import counter_of
 from g6_resources.influx_points import CHAIN, INDEX, SERIES, Measurement
 from g6_resources.influx_proof import deliver_lacking
@@ -59,6 +57,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         if record is None:
             raise dg.Failure(f"{day} is not sealed: its points are the session's to deliver; seal the day first")
         server, spool = influx.server(), influx.spool()
+        proofs, sealed_at = proofs_of(market.root()), record.made_at.isoformat()
         try:
             # First what waits, in order, so that nothing is written twice.
             Courier("influx", spool, server.send).deliver_waiting()
@@ -68,11 +67,12 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 for measurement, frame in _tables(store, day, market)
             }
         except SinkError as error:
+            proofs.write(day, sealed_at, SystemTime().now(), proven=False)
             raise dg.Failure(f"{day}: {error}", allow_retries=False) from error
         finally:
             server.close()
         spool.forget_dropped(day)
-        write_json(_record_file(market.root(), day), {"sealed_at": record.made_at.isoformat()})
+        proofs.write(day, sealed_at, SystemTime().now(), proven=True)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(delivery.points for delivery in done.values()),
@@ -107,49 +107,43 @@ def build_sensor(dates: dg.PartitionsDefinition) -> dg.SensorDefinition:
         job_name=JOB,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Has each sealed day proven on InfluxDB, newest first, once the server answers; at most hourly.",
+        description="Has each sealed day proven on InfluxDB, newest first, once the server answers; what failed is "
+        "tried again after 1, 2, 4 ... hours.",
     )
     def influx_delivery_due(
         market: MarketResource, lake: LakeResource, influx: InfluxResource
     ) -> dg.RunRequest | dg.SkipReason:
+        now = SystemTime().now()
+        proofs = proofs_of(market.root())
         # Imported days may lie before the first partition: they have none to be recorded under.
-        days = unproven(market.root(), lake.lake())
-        due = next(((day, sealed) for day, sealed in days if dates.has_partition_key(day.isoformat())), None)
-        if due is None:
-            return dg.SkipReason("every sealed day is proven on InfluxDB")
+        days = (found for found in unproven(proofs, lake.lake(), now) if dates.has_partition_key(str(found[0])))
+        day, sealed_at = next(days, (None, ""))
+        if day is None:
+            return dg.SkipReason("no sealed day is due: each is proven on InfluxDB, or was tried lately")
         server = influx.server()
         try:
             answers = server.ping()
         finally:
             server.close()
         if not answers:
-            return dg.SkipReason(f"{due[0]} waits for its proof, but {influx.url} does not answer")
-        run_key = f"influx:{due[0]}:{due[1]}:{SystemTime().now():%Y-%m-%dT%H}"
-        return dg.RunRequest(run_key=run_key, partition_key=due[0].isoformat())
+            return dg.SkipReason(f"{day} waits for its proof, but {influx.url} does not answer")
+        return dg.RunRequest(run_key=f"influx:{day}:{sealed_at}:{now:%dT%H}", partition_key=day.isoformat())
 
     return influx_delivery_due
 
 
-def unproven(root: DataRoot, store: Lake) -> Iterator[tuple[date, str]]:
-    """Yield the sealed days, newest first, whose last seal is not proven, with the time of that seal."""
+def unproven(proofs: ProofFiles, store: Lake, now: datetime) -> Iterator[tuple[date, str]]:
+    """Yield the sealed days, newest first, whose last seal is to be proven now, with the time of that seal."""
     for day in reversed(store.sealed_days()):
-        record = store.seal_record(day)
+        record, proof = store.seal_record(day), proofs.read(day)
         sealed_at = record.made_at.isoformat() if record else ""
-        if _proven(root, day) != sealed_at:
+        if sealed_at and (proof is None or not proof.settles(sealed_at, now)):
             yield day, sealed_at
 
 
-def _proven(root: DataRoot, day: date) -> str | None:
-    try:
-        return str(read_json(_record_file(root, day)).get("sealed_at"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-
-
-def _record_file(root: DataRoot, day: date) -> Path:
-    folder = root.state / "delivery" / "influx"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{day}.json"
+def proofs_of(root: DataRoot) -> ProofFiles:
+    """Return what is known of a world's deliveries to InfluxDB."""
+    return ProofFiles(root.state / "delivery" / "influx")
 
 
 def _tables(store: Lake, day: date, market: MarketResource) -> Iterator[tuple[Measurement, pd.DataFrame]]:
