@@ -203,6 +203,7 @@ def summary(root: DataRoot, day: date) -> None:
         "select snapshot_at, underlying, spot, pcr_oi, india_vix from overview order by 1 desc, 2 limit 12",
     ):
         console.print(f'  .venv/bin/g6 sql "{query}"{flag}', soft_wrap=True, highlight=False)
+    console.print(f"look at it: .venv/bin/g6 desk{flag}", soft_wrap=True, highlight=False)
     console.print(f"look at it in Dagster: .venv/bin/g6 ui{flag}", soft_wrap=True, highlight=False)
 
 

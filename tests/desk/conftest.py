@@ -74,6 +74,9 @@ def opened(laptop: BrowserContext) -> Iterator[Opener]:
     assert wrong == []
 
 
-def shows(page: Page, index: str, expiry: str, day: object, at: str, view: str = "chain") -> None:
+def shows(
+    page: Page, index: str, expiry: str, day: object, at: str, view: str = "chain", *, within_ms: int = 10_000
+) -> None:
     """Wait until the page has drawn just this."""
-    expect(page.locator("body")).to_have_attribute("data-shown", f"{index} {expiry} {day} {at} {view}")
+    what = f"{index} {expiry} {day} {at} {view}"
+    expect(page.locator("body")).to_have_attribute("data-shown", what, timeout=within_ms)

@@ -41,10 +41,11 @@ async function refresh() {
   }
 }
 
-// What the server refuses is said on the page; anything else is a defect, for the console.
+// What the server refuses is said on the page, and asked again at the next pulse; else it is a defect, for the console.
 function told(error) {
   if (!(error instanceof Refused)) throw error;
   say(error.message, true);
+  world = { ...world, version: "" };
 }
 
 async function draw() {
@@ -185,7 +186,6 @@ async function watch() {
       if (now.live || now.open) wait = PULSE_MS.live;
     } catch (error) {
       told(error);
-      world.version = "";
     }
   }
   setTimeout(watch, wait);
