@@ -1,4 +1,4 @@
-"""The SQL that says what there is: `data_catalog`, `expiries_on`, `gaps_on`, and comments on the helper tables.
+"""The SQL that says what there is: `data_catalog`, `stored_days`, `expiries_on`, `gaps_on`, comments on helper tables.
 
 `gaps` itself is in `warehouse_views`; what is asked of the data in the other `warehouse_` modules.
 """
@@ -7,9 +7,9 @@
 
 from collections.abc import Iterator
 
-from g6_market.schema import EXPIRIES
+from g6_market.schema import EXPIRIES, OVERVIEW
 from g6_resources.warehouse_macros import day_rows, macro
-from g6_resources.warehouse_views import Layout, generation, literal, view_comments
+from g6_resources.warehouse_views import Layout, generation, literal, parquet, view_comments
 
 _CATALOG_COMMENT = (
     "What is stored, a line for each series: the chains of an index by expiry label, its overview, its daily summary. "
@@ -29,7 +29,17 @@ _CATALOG_COLUMNS = {
     "missing_snapshots": "Snapshots that were due on the days the chain was listed, and have no row; the latest day "
     "that is not sealed counts up to its last snapshot; null: not known, or a day is one row",
 }
+_DAYS_COMMENT = "The days of which snapshots are stored, by index; opens next to no file"
+_DAYS_COLUMNS = {
+    "trade_date": "Trading day",
+    "underlying": "Index code",
+    "sealed": "Whether the day is sealed",
+}
 _HELPERS = {
+    "sealed_days": (
+        "The sealed days by index: a part of stored_days",
+        {"trade_date": "Trading day", "underlying": "Index code"},
+    ),
     "expected_sessions": (
         "Which snapshots were due: unbroken runs of instants, one or more a trading day",
         {
@@ -53,6 +63,9 @@ _HELPERS = {
 
 def catalog_statements(layout: Layout) -> Iterator[str]:
     """Yield the statements that make the view and the macro, each with comments."""
+    yield _sealed_days(layout)
+    yield _stored_days(layout)
+    yield from view_comments("stored_days", _DAYS_COMMENT, _DAYS_COLUMNS)
     yield _data_catalog(layout)
     yield from view_comments("data_catalog", _CATALOG_COMMENT, _CATALOG_COLUMNS)
     yield from macro(
@@ -74,6 +87,29 @@ def helper_comments() -> Iterator[str]:
     for table, (text, columns) in _HELPERS.items():
         yield f"COMMENT ON TABLE {table} IS {literal(text)}"
         yield from (f"COMMENT ON COLUMN {table}.{name} IS {literal(comment)}" for name, comment in columns.items())
+
+
+def _sealed_days(layout: Layout) -> str:
+    known = [
+        (day, name) for day, record in sorted(layout.sealed.items()) for name in record.files.get(OVERVIEW.name, {})
+    ]
+    days, names = (", ".join(literal(row[place]) for row in known) for place in (0, 1))
+    return f"""
+CREATE TABLE sealed_days AS
+SELECT unnest(CAST([{days}] AS DATE[])) AS trade_date, unnest(CAST([{names}] AS VARCHAR[])) AS underlying"""
+
+
+def _stored_days(layout: Layout) -> str:
+    # A live day is one whose folder of overviews has a file; its indices are in its one file of expiries.
+    folders = f"regexp_extract(file, 'trade_date=([0-9-]+)', 1) FROM glob({literal(layout.live_pattern(OVERVIEW))})"
+    return f"""
+CREATE VIEW stored_days AS
+SELECT trade_date, underlying, true AS sealed FROM sealed_days
+UNION ALL BY NAME
+SELECT DISTINCT trade_date, underlying, false AS sealed
+FROM (SELECT trade_date, underlying FROM {parquet(layout.live_pattern(EXPIRIES))}
+  WHERE {layout.is_live("trade_date")} AND CAST(trade_date AS VARCHAR) IN (SELECT {folders}))
+UNION ALL BY NAME {generation(layout)}"""
 
 
 def _data_catalog(layout: Layout) -> str:

@@ -26,12 +26,17 @@ def join_statements(layout: Layout) -> Iterator[str]:
 
 def _with(name: str, key: str, what: str, view: str | None = None) -> Iterator[str]:
     # Rows of yours on the left: DuckDB knows how many they are, and so plans the as-of join well by itself. Equal days,
-    # since the last snapshot of yesterday says nothing of this morning.
+    # since the last snapshot of yesterday says nothing of this morning; the conditions IN keep the files of other days
+    # closed, which the join's own do not.
     yield from macro(
         f"with_{name}(your_table)",
         f"""SELECT yours.*, market.* EXCLUDE (trade_date, {key})
 FROM query_table(your_table) AS yours
-ASOF LEFT JOIN {view or name} AS market
+ASOF LEFT JOIN (
+  SELECT * FROM {view or name}
+  WHERE trade_date IN (SELECT CAST(instant AS DATE) FROM query_table(your_table))
+    AND {key} IN (SELECT {key} FROM query_table(your_table))
+) AS market
   ON yours.{key} = market.{key} AND CAST(yours.instant AS DATE) = market.trade_date
   AND yours.instant >= market.snapshot_at
 ORDER BY yours.instant""",

@@ -66,6 +66,8 @@ def _(day, db, index, mo, plt):
 
 @app.cell
 def _(db, index, pd, sold_at):
+    columns = ["day", "strike", "sold", "bought", "profit", "worst"]
+
     def result_of(trade_date):
         rows = db.straddle(index.value, "front", trade_date, strike_of=sold_at.value)
         held = rows[rows["snapshot_at"].dt.strftime("%H:%M") >= sold_at.value].dropna(subset=["straddle"])
@@ -73,10 +75,10 @@ def _(db, index, pd, sold_at):
             return None
         sold, bought = held["straddle"].iloc[0], held["straddle"].iloc[-1]
         worst = sold - held["straddle"].max()
-        return {"day": trade_date, "strike": rows["strike"].iloc[0], "sold": sold, "bought": bought,
-                "profit": sold - bought, "worst": worst}  # fmt: skip
+        return trade_date, rows["strike"].iloc[0], sold, bought, sold - bought, worst
 
-    results = pd.DataFrame([row for trade_date in db.days(index.value) if (row := result_of(trade_date))])
+    found = [result_of(trade_date) for trade_date in db.days(index.value)]
+    results = pd.DataFrame([row for row in found if row], columns=columns)
     return (results,)
 
 

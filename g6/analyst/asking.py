@@ -55,7 +55,7 @@ class Asking(ABC, Generic[F]):
         return datetime.combine(self._last_day(), found) if isinstance(found, time) else found
 
     def _last_day(self) -> date:
-        [(day,)] = self.rows("SELECT max(trade_date) FROM overview")
+        [(day,)] = self.rows("SELECT max(trade_date) FROM stored_days")
         if day is None:
             raise QuestionError("nothing is stored yet; `make demo` makes a simulated day, `make dev` captures one")
         return day

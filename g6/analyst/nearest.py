@@ -34,7 +34,7 @@ def why_no_rows(
 
 
 def _index(rows: Rows, index: str) -> str | None:
-    stored = [name for (name,) in rows("SELECT DISTINCT underlying FROM expiries ORDER BY 1", None)]
+    stored = [name for (name,) in rows("SELECT DISTINCT underlying FROM stored_days ORDER BY 1", None)]
     if index in stored:
         return None
     return f"index {index!r} is not stored{nearest(index, stored)}; stored: {', '.join(stored) or 'nothing yet'}"
@@ -42,7 +42,7 @@ def _index(rows: Rows, index: str) -> str | None:
 
 def _day(rows: Rows, index: str | None, day: date) -> str | None:
     found = rows(
-        "SELECT DISTINCT trade_date FROM overview WHERE $index IS NULL OR underlying = $index "
+        "SELECT DISTINCT trade_date FROM stored_days WHERE $index IS NULL OR underlying = $index "
         "ORDER BY abs(trade_date - $day), trade_date LIMIT 2",
         {"index": index, "day": day},
     )

@@ -19,7 +19,7 @@ class InTheStore(Asking[F], Generic[F]):
     def days(self, underlying: str | None = None) -> list[date]:
         """Return the trading days stored, oldest first, of one index or of any."""
         index = None if underlying is None else index_of(underlying)
-        query = "SELECT DISTINCT trade_date FROM overview WHERE $index IS NULL OR underlying = $index ORDER BY 1"
+        query = "SELECT DISTINCT trade_date FROM stored_days WHERE $index IS NULL OR underlying = $index ORDER BY 1"
         return [day for (day,) in self.rows(query, {"index": index})]
 
     def expiries(self, underlying: str, day: Day = None) -> F:

@@ -129,7 +129,7 @@ def _of_query(
 
 
 def _underlyings(db: G6Connection[Any]) -> list[str]:
-    return [name for (name,) in db.rows("SELECT DISTINCT underlying FROM expiries ORDER BY 1")]
+    return [name for (name,) in db.rows("SELECT DISTINCT underlying FROM stored_days ORDER BY 1")]
 
 
 def _between(rows: list[tuple[Any, ...]], first: date | None, last: date | None) -> list[date]:

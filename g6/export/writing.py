@@ -19,7 +19,9 @@ import duckdb
 from g6.connection import G6Connection
 from g6.export.excel import write_sheet
 from g6.export.plan import ExportError, Piece, Plan
-from g6_resources.lake import Lake, LocalStore
+from g6_resources.lake import Lake
+from g6_resources.lake_open import open_lake
+from g6_resources.world import open_root
 
 SHEET_ROWS = 1_048_576
 """Rows of an Excel sheet, that of the names among them."""
@@ -78,7 +80,7 @@ def export(
 def _write_parts(
     db: G6Connection[Any], plan: Plan, folder: Path, most: int | None, told: Callable[[int, int, int], None]
 ) -> tuple[list[Path], int, int]:
-    lake = Lake(LocalStore(db.root / "lake"))
+    lake = open_lake(open_root(db.root))
     parts: list[Path] = []
     rows = continued = 0
     for piece in plan.pieces:

@@ -17,8 +17,11 @@ import pytest
 import g6
 from g6.analyst.words import instant_of
 from g6.connection import G6Connection
-from g6_resources.world import DataRoot
+from g6_resources.sealing import seal_day
+from g6_resources.warehouse import Warehouse
+from g6_resources.world import DataRoot, make_root
 from tests.analyst.conftest import DAYS, EXPIRY_DAY, FRIDAY_BEFORE, LAST, SNAPSHOTS
+from tests.resources import lake_frames as made
 
 Db = G6Connection[pd.DataFrame]
 # Every question, asked as shortly as it can be.
@@ -130,8 +133,6 @@ def test_a_day_without_gaps_has_no_rows_and_no_error(db: Db) -> None:
 
 
 def test_an_empty_world_says_how_to_fill_it(tmp_path: Path) -> None:
-    from g6_resources.world import make_root
-
     with g6.connect(make_root(tmp_path, "sim:9").path) as empty, pytest.raises(g6.QuestionError, match="make demo"):
         empty.chain("NIFTY")
 
@@ -147,6 +148,21 @@ def test_days_and_catalog_say_what_there_is(db: Db) -> None:
     assert (catalog["missing_snapshots"].dropna() == 0).all()
     overviews = db.sql("FROM data_catalog WHERE series = 'overview' ORDER BY underlying")
     assert overviews["row_count"].tolist() == [sum(SNAPSHOTS.values())] * 2
+
+
+def test_a_day_counts_from_its_first_snapshot(tmp_path: Path) -> None:
+    root = make_root(tmp_path, "sim:9")
+    lake = made.lake_of(root)
+    made.write_day(lake, made.THURSDAY, 1)
+    seal_day(lake, made.THURSDAY, made.as_captured, Warehouse(root, made.CALENDAR).swap)
+    made.write_opening(lake, made.FRIDAY)
+    with g6.connect(root.path) as live:
+        assert live.days() == live.days("NIFTY") == [made.THURSDAY]
+        made.write_snapshot(lake, made.FRIDAY, 0)
+        assert live.days("NIFTY") == [made.THURSDAY, made.FRIDAY]
+        assert live.chain("NIFTY")["snapshot_at"].unique().tolist() == [pd.Timestamp("2026-11-20 09:16")]
+        sealed = live.sql("FROM stored_days WHERE underlying = 'NIFTY' ORDER BY trade_date")["sealed"]
+        assert sealed.tolist() == [True, False]
 
 
 def test_answers_come_as_arrow_or_polars_too(db: Db, root: DataRoot) -> None:
@@ -166,8 +182,6 @@ def test_answers_come_as_arrow_or_polars_too(db: Db, root: DataRoot) -> None:
 
 
 def test_plain_functions_ask_the_world_that_was_chosen_in_every_thread(root: DataRoot, tmp_path: Path) -> None:
-    from g6_resources.world import make_root
-
     g6.use(root.path)
     assert len(g6.chain("NIFTY")) > 0
     found: list[int] = []
