@@ -65,7 +65,7 @@ METRICS = (
     MetricSpec("g6_seal_seconds", "gauge", (), "What the last seal took"),
     MetricSpec("g6_seal_age_seconds", "gauge", (), "Since the last seal"),
     MetricSpec("g6_unsealed_days", "gauge", (), "Days over and captured that are not sealed"),
-    MetricSpec("g6_alerts_total", "counter", ("kind",), "Alerts that were told, of those the log keeps"),
+    MetricSpec("g6_alerts_total", "counter", ("kind",), "Alerts that were told since the world was made"),
     MetricSpec("g6_disk_free_bytes", "gauge", (), "Room on the disk of the data folder"),
 )
 

@@ -5,6 +5,7 @@ reads it. Its counts go on over attempts and days, since a counter that goes bac
 are called as metrics belongs to `metrics`.
 """
 
+import logging
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ import pandas as pd
 
 from g6_resources.clock import SystemTime
 from g6_resources.files import read_json, write_atomically
+
+logger = logging.getLogger(__name__)
 
 LATENCY_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds, in seconds, by which times are counted."""
@@ -116,7 +119,11 @@ class SessionCounter:
     def save(self) -> None:
         """Leave the figures as they are now."""
         self._figures.totals = added(added(self._before, self._counted), self._calls())
-        write_atomically(self._path, orjson.dumps(self._figures))
+        try:
+            write_atomically(self._path, orjson.dumps(self._figures))
+        except OSError as error:
+            # A full disk is the lake's to tell; a session never ends because nobody could count it.
+            logger.warning("the figures for the metrics could not be left in %s: %s", self._path, error)
 
     def _add(self, family: str, labels: str, value: float = 1.0) -> None:
         counts = self._counted.setdefault(family, {})

@@ -160,5 +160,5 @@ def _backlogs(found: Found, root: DataRoot, now: datetime) -> None:
 
 
 def _alerts(found: Found, root: DataRoot) -> None:
-    for kind, count in Counter(alert.kind for alert in AlertLog(root.alerts_file).recent(500)).items():
+    for kind, count in Counter(alert.kind for alert in AlertLog(root.alerts_file).since(0)[0]).items():
         found["g6_alerts_total"][(kind,)] = count

@@ -78,7 +78,7 @@ def private_files(patient: Patient) -> Iterator[Finding]:
     state: list[Path] = []
     if patient.root is not None:
         secret.append(patient.root.token_file)
-        state = [patient.root.state, *patient.root.state.rglob("*")]
+        state = [patient.root.state, *(path for path in patient.root.state.iterdir() if path.is_file())]
     exposed = [path for path in secret if path.is_file() and path.stat().st_mode & 0o077]
     loose = [path for path in state if path not in exposed and path.stat().st_mode & 0o077]
     foreign = [path for path in state if path.stat().st_uid != os.getuid()]

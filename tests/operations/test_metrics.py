@@ -1,6 +1,7 @@
 """The metrics: of a world with a session behind it, of none, and as a real Prometheus scrapes them."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -132,7 +133,7 @@ def test_the_session_the_token_the_sinks_and_the_disk_are_told(samples: Values) 
 def test_a_backlog_a_tick_and_a_seal_show_once_they_are_there(operated: Operated) -> None:
     spool = Spool(operated.root.spool / "influx", limit_bytes=10_000)
     spool.put("2026-11-20T150500", b"x" * 300)
-    operated.root.tick_file.touch()
+    operated.root.tick_file.touch(mode=0o600)
     write_seal(operated.root.seal_figures_file, SealFigures(DAY, SystemTime().now(), 2.5))
     values = scraped(lambda: operated.root, operated.root.path.parent)
     assert (values["g6_sink_backlog_files", "influx"], values["g6_sink_backlog_bytes", "influx"]) == (1, 300)
@@ -173,6 +174,15 @@ def test_figures_that_cannot_be_read_begin_anew(tmp_path: Path) -> None:
     assert read_session(path) is not None
 
 
+def test_a_figure_that_cannot_be_written_ends_no_session(
+    operated: Operated, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "gone" / "figures.json"
+    counter = SessionCounter(path, trade_date=DAY, attempt=1, run_id="a", calls=dict)
+    counter.count(operated.desk.session.close, operated.desk.snapshots().tail(5), stored=True)
+    assert "could not be left" in caplog.text
+
+
 def test_counting_costs_a_snapshot_less_than_a_millisecond_of_processor_time(
     operated: Operated, tmp_path: Path
 ) -> None:
@@ -197,10 +207,10 @@ def test_without_a_world_the_process_answers_and_finds_the_one_made_later(tmp_pa
 
 
 def test_a_taken_port_is_one_message(tmp_path: Path) -> None:
-    with metrics_process(configuration(tmp_path)) as url:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         done = subprocess.run(
-            [sys.executable, "-m", "g6", "metrics", "--port", url.rpartition(":")[2]],
-            cwd=PROJECT, env=environment(tmp_path / "settings.json"), capture_output=True, text=True, timeout=30,
+            [sys.executable, "-m", "g6", "metrics", "--port", str(taken.getsockname()[1])],
+            cwd=PROJECT, env=environment(configuration(tmp_path)), capture_output=True, text=True, timeout=30,
         )  # fmt: skip
     assert done.returncode == 2
     assert "cannot be had" in done.stderr
