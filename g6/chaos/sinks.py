@@ -1,8 +1,9 @@
 """The CSV sink against the store: while the day runs, and after its seal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 
@@ -37,16 +38,17 @@ def files_equal_the_store(world: ChaosWorld) -> Iterator[str]:
     with opened(world) as connection:
         for table, folder in _FOLDERS:
             shown = connection.execute(f"SELECT * FROM {table.name}").df()  # noqa: S608 - names of ours
-            pattern = f"{world.root.csv}/{folder}/{world.script.trade_date}.csv"
-            told = _told(connection, pattern)
-            yield from _differences(table, shown, told)
+            files = sorted(world.root.csv.glob(f"{folder}/{world.script.trade_date}.csv"))
+            yield from _differences(table, shown, _told(files))
 
 
-def _told(connection: duckdb.DuckDBPyConnection, pattern: str) -> pd.DataFrame:
-    try:
-        return connection.execute("SELECT * FROM read_csv(?, all_varchar = true, union_by_name = true)", [pattern]).df()
-    except duckdb.IOException:  # no file matches
+def _told(files: Sequence[Path]) -> pd.DataFrame:
+    # As one text: a reader's start for each of a hundred files costs more than all their lines.
+    texts = [file.read_text(encoding="utf-8").partition("\n") for file in files]
+    if len({header for header, _, _ in texts}) != 1:
         return pd.DataFrame()
+    whole = "".join([f"{texts[0][0]}\n", *(lines for _, _, lines in texts)])
+    return pd.read_csv(StringIO(whole), dtype=str)
 
 
 def _differences(table: Table, shown: pd.DataFrame, told: pd.DataFrame) -> Iterator[str]:

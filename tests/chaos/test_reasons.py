@@ -1,6 +1,7 @@
 """What may be missing is decided by what was injected at that instant, and by nothing else."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def fault(kind: str, since: str, until: str, **more: object) -> dict[str, object
     return {"kind": kind, "from": at(since).isoformat(), "to": at(until).isoformat(), **more}
 
 
-def reasons(*attempts: tuple[str, str, str], **troubles: object) -> Reasons:
+def reasons(*attempts: tuple[str, str, str], **troubles: Any) -> Reasons:
     """Return the reasons of a day with attempts that opened, ended, and how."""
     history = History()
     for number, (opened, ended, how) in enumerate(attempts, start=1):
@@ -48,7 +49,7 @@ def reasons(*attempts: tuple[str, str, str], **troubles: object) -> Reasons:
         ([fault("stale", "11:05:00", "11:30:00")], set()),
     ],
 )
-def test_a_broker_s_fault_is_a_reason_while_it_outlasts_the_retries(broker: list, allowed: set[str]):
+def test_a_broker_s_fault_is_a_reason_while_it_outlasts_the_retries(broker: list[Any], allowed: set[str]):
     assert reasons(("09:05:00", "15:40:00", "well"), broker=tuple(broker)).causes(at("11:00:00")) == allowed
 
 
