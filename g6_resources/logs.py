@@ -58,10 +58,10 @@ def logging_to_terminal(
     level
         Instead of the settings': a command that talks to a person itself shows only warnings.
     """
-    stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
-    human = settings.format == "human" or (settings.format == "auto" and stream.isatty())
-    handler.setFormatter(_human(redactor or Redactor(), stream) if human else _json(redactor or Redactor()))
+    output: TextIO = sys.stderr if stream is None else stream
+    handler = logging.StreamHandler(output)
+    human = settings.format == "human" or (settings.format == "auto" and output.isatty())
+    handler.setFormatter(_human(redactor or Redactor(), output) if human else _json(redactor or Redactor()))
     with _handled(handler, level or settings.level):
         yield
 
