@@ -23,6 +23,7 @@ MINUTE = np.timedelta64(1, "m")
 HEALED, NO_CANDLE, EXPIRED = "healed", "no candle", "expired"
 """Words of `healing.outcome`."""
 
+_VALUES = ("open", "high", "low", "close", "volume", "oi")
 _OF_CONTRACT = ("underlying", "contract_type", "exchange", "tradingsymbol", "option_type")
 
 
@@ -59,28 +60,27 @@ def healed_quotes(asked: Sequence[ContractCandles], day: TradingDay, known_at: d
         When they were fetched, aware; their `received_at` too.
     """
     parts = [_rows(one) for one in asked if one.candles is not None and len(one.candles)]
-    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    if rows.empty:
+    if not parts:
         return empty_frame(QUOTES)
-    contracts, count = day.contracts, len(rows)
-    number = rows["number"].to_numpy(dtype=np.int64)
+    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    number, at = rows["number"], rows["at"]
+    contracts, count = day.contracts, len(number)
     is_index = contracts.is_index[number]
     nothing, never = np.full(count, np.nan), np.full(count, np.datetime64("NaT", "us"))
-    traded = floats(rows, "traded") > 0
     known = np.full(count, wall_clock(known_at))
     stored = {
-        "snapshot_at": rows["at"].to_numpy(dtype="datetime64[us]"),
+        "snapshot_at": at,
         "received_at": known,
         "known_at": known,
         "exchange_at": never,
-        "last_trade_at": np.where(traded, rows["at"].to_numpy(dtype="datetime64[us]") - MINUTE, never),
-        "last_price": floats(rows, "close"),
-        "volume": np.where(is_index, np.nan, floats(rows, "volume")),
-        "oi": np.where(is_index, np.nan, floats(rows, "oi")),
+        "last_trade_at": np.where(rows["traded"] > 0, at - MINUTE, never),
+        "last_price": rows["close"],
+        "volume": np.where(is_index, np.nan, rows["volume"]),
+        "oi": np.where(is_index, np.nan, rows["oi"]),
         "depth": text_array([None] * count),
         "attempt": np.zeros(count, dtype=np.int64),
         "source": text_array(["candle"] * count),
-    } | {name: floats(rows, name) for name in ("open", "high", "low")}
+    } | {name: rows[name] for name in ("open", "high", "low")}
     unknown = {name: nothing for name in QUOTES.names if name not in stored}
     return assemble(QUOTES, unknown | stored | _of_contract(contracts, number))
 
@@ -136,25 +136,28 @@ def without_repeats(quotes: pd.DataFrame) -> pd.DataFrame:
     return quotes[~(healed.to_numpy() & again)].reset_index(drop=True)
 
 
-def _rows(one: ContractCandles) -> pd.DataFrame:
+def _rows(one: ContractCandles) -> dict[str, NDArray[Any]]:
+    """Return by column what the candles of one contract say of its missing instants."""
     assert one.candles is not None  # noqa: S101 - asked by the caller
-    candles = one.candles.drop_duplicates("start", keep="last").sort_values("start", ignore_index=True)
-    candles = candles[candles["close"] > 0]
-    volume = pd.Series(floats(candles, "volume")).fillna(0.0)
-    running = pd.DataFrame(
-        {
-            "number": one.number,
-            "at": candles["start"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]") + MINUTE,
-            "close": floats(candles, "close"),
-            "traded": volume,
-            "volume": volume.cumsum(),
-            "oi": floats(candles, "oi"),
-            "open": floats(candles, "open")[:1].repeat(len(candles)),
-            "high": np.maximum.accumulate(floats(candles, "high")),
-            "low": np.minimum.accumulate(floats(candles, "low")),
-        }
-    )
-    return running[np.isin(running["at"].to_numpy(dtype="datetime64[us]"), one.dues)]
+    start = one.candles["start"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    # In order of time; of candles sent twice the last.
+    start, backwards = np.unique(start[::-1], return_index=True)
+    rows = len(one.candles) - 1 - backwards
+    priced = floats(one.candles, "close")[rows] > 0
+    start, rows = start[priced], rows[priced]
+    values = {name: floats(one.candles, name)[rows] for name in _VALUES}
+    traded = np.nan_to_num(values["volume"])
+    running = values | {
+        "number": np.full(len(rows), one.number),
+        "at": start + MINUTE,
+        "traded": traded,
+        "volume": np.cumsum(traded),
+        "open": values["open"][:1].repeat(len(rows)),
+        "high": np.maximum.accumulate(values["high"]),
+        "low": np.minimum.accumulate(values["low"]),
+    }
+    wanted = np.isin(running["at"], one.dues)
+    return {name: column[wanted] for name, column in running.items()}
 
 
 def _of_contract(contracts: Contracts, number: NDArray[np.int64]) -> dict[str, Any]:

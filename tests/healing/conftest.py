@@ -40,7 +40,7 @@ def on(clock: str) -> str:
 FAULTS = [
     {"kind": "server_error", "from": on("14:40"), "to": on("14:54"), "match": "/quote"},
     {"kind": "absent", "from": on("15:05"), "to": on("15:08"), "match": "NFO", "probability": 0.3},
-    {"kind": "absent", "from": on("15:15"), "to": on("15:18"), "match": "NFO", "probability": 0.06},
+    {"kind": "absent", "from": on("15:15"), "to": on("15:18"), "match": "NFO", "probability": 0.04},
     {"kind": "token", "from": on("15:20"), "to": on("15:24")},
 ]
 
@@ -101,7 +101,7 @@ def simulator() -> Iterator[SimServer]:
 @pytest.fixture(scope="session")
 def captured(simulator: SimServer, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """The day as its session left it."""
-    small = replace(plan(), tags=SMALL, strikes_each_side={"NIFTY": 3})
+    small = replace(plan(strikes=2), tags=SMALL, strikes_each_side={"NIFTY": 2})
     desk = make_desk(tmp_path_factory.mktemp("captured"), simulator.url, small, clock="14:28")
     desk.control.faults(FAULTS)
     session = desk.launch()

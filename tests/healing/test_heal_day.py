@@ -110,8 +110,8 @@ def test_what_the_lost_snapshots_would_have_asked_for_is_asked_for(healed: Heale
         for chain in day.chains:
             mine = table[(table["expiry"] == pd.Timestamp(chain.expiry)) & table["tradingsymbol"].isin(names)]
             strikes = set(mine.loc[mine["contract_type"] == "option", "strike"])
-            # ATM +- 3 at least, both sides of each.
-            assert len(strikes) >= 7, (due, chain)
+            # ATM +- 2 at least.
+            assert len(strikes) >= 5, (due, chain)
     lost = holed.healing()[lambda rows: rows["snapshot_at"].isin([wall(clock) for clock in PARTIAL])]
     partial = holed.desk.snapshots()[lambda rows: rows["outcome"] == "partial"]
     assert (lost["contract_type"] == "option").sum() == partial["missing_legs"].sum()

@@ -133,7 +133,7 @@ def closed_files(holed: Holed) -> dict[str, bytes]:
     return {str(file.relative_to(holed.root.lake)): file.read_bytes() for file in files}
 
 
-@pytest.mark.parametrize("moment", [14, 18, 28, 31])  # 14 files staged, put in place, a record, live files
+@pytest.mark.parametrize("moment", [14, 18, 29])  # 14 files staged, put in place, a record, live files
 def test_a_reseal_that_dies_leaves_the_day_whole_and_is_repeated_with_the_same_result(
     healed_late: Holed, tmp_path: Path, moment: int, once: dict[str, Any]
 ) -> None:
