@@ -3,6 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from g6.commands.import_csv import run_import
+from g6.errors import CommandError
 from g6_resources.world import make_root
 from tests.cli.conftest import Command
 from tests.importing.made_files import TUESDAY, Tree
@@ -28,6 +32,5 @@ def test_the_predecessors_files_are_imported_accounted_for_and_queryable(tmp_pat
 
 
 def test_a_folder_that_is_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    g6 = Command(tmp_path)
-    g6.configure()
-    assert "is no folder; give the predecessor's CSV folder" in g6.refuses("import-csv", str(tmp_path / "nowhere"))
+    with pytest.raises(CommandError, match="is no folder; give the predecessor's CSV folder"):
+        run_import(tmp_path / "nowhere", None, dry_run=True)

@@ -1,10 +1,13 @@
 """CSV files under trial: a reader of its own process beside fast appends, and a writer killed in the middle."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +15,7 @@ import pytest
 
 from g6_market.schema import OFFSET_SERIES
 from g6_resources.csv_files import CsvSink, filling_the_page
+from g6_resources.seams import Snapshot
 from tests.resources import lake_frames as made
 from tests.resources.lake_frames import FRIDAY, snapshot
 
@@ -40,15 +44,20 @@ endless_appends(Path(sys.argv[1]))
 """
 
 
-def endless_appends(base: Path) -> None:
-    """Publish minute after minute of made-up snapshots until killed."""
-    sink = CsvSink(base)
+def minutes() -> Iterator[Snapshot]:
+    """One made-up snapshot again and again, a minute later each time."""
     first = snapshot(FRIDAY, 0)
-    for number in range(1_000_000):
-        stamp = pd.Timestamp(made.due(FRIDAY, 0)) + pd.Timedelta(seconds=number)
-        first.offset_series["snapshot_at"] = stamp
-        first.overview["snapshot_at"] = stamp
-        sink.publish(first)
+    for number in itertools.count():
+        stamp = pd.Timestamp(made.due(FRIDAY, 0)) + pd.Timedelta(minutes=number)
+        frames = {name: getattr(first, name).assign(snapshot_at=stamp) for name in ("offset_series", "overview")}
+        yield replace(first, **frames)
+
+
+def endless_appends(base: Path) -> None:
+    """Publish minute after minute until killed."""
+    sink = CsvSink(base)
+    for minute in minutes():
+        sink.publish(minute)
 
 
 def test_a_reader_of_another_process_never_sees_a_torn_line(tmp_path: Path) -> None:
@@ -72,8 +81,9 @@ def test_a_reader_of_another_process_never_sees_a_torn_line(tmp_path: Path) -> N
 
 def test_no_line_of_a_whole_day_lies_in_two_pages_and_the_numbers_stay(tmp_path: Path) -> None:
     sink = CsvSink(tmp_path)
-    for number in range(24):
-        sink.publish(snapshot(FRIDAY, number))
+    published = list(itertools.islice(minutes(), 24))
+    for minute in published:
+        sink.publish(minute)
     content = (tmp_path / FILE).read_bytes()
     position = 0
     for line in content.splitlines(keepends=True):
@@ -81,8 +91,8 @@ def test_no_line_of_a_whole_day_lies_in_two_pages_and_the_numbers_stay(tmp_path:
         position += len(line)
     assert position > PAGE
     live = pd.read_csv(tmp_path / FILE)
-    series = pd.concat([made.series_rows(FRIDAY, number) for number in range(24)], ignore_index=True)
-    overview = pd.concat([made.overview(FRIDAY, number) for number in range(24)], ignore_index=True)
+    series = pd.concat([minute.offset_series for minute in published], ignore_index=True)
+    overview = pd.concat([minute.overview for minute in published], ignore_index=True)
     sink.rewrite_day(FRIDAY, series, overview)
     sealed = (tmp_path / FILE).read_bytes()
     pd.testing.assert_frame_equal(live, pd.read_csv(tmp_path / FILE), check_exact=True)
@@ -108,13 +118,16 @@ def test_a_writer_killed_in_the_middle_of_appends_is_taken_up_by_the_next(tmp_pa
             writer.send_signal(signal.SIGKILL)
         with path.open("ab") as torn:  # as a power cut leaves it
             torn.write(b"2026-11-20 10:")
-    CsvSink(tmp_path).publish(snapshot(FRIDAY, 400))
+    late = pd.Timestamp("2026-11-30 15:40")
+    last = snapshot(FRIDAY, 0)
+    frames = {name: getattr(last, name).assign(snapshot_at=late) for name in ("offset_series", "overview")}
+    CsvSink(tmp_path).publish(replace(last, **frames))
     stamps: set[tuple[str, ...]] = set()
     for file in tmp_path.rglob("*.csv"):
         lines = file.read_text().splitlines()
         assert {line.count(",") for line in lines} == {lines[0].count(",")}
         times = [line[:19] for line in lines[1:]]
         assert times == sorted(set(times))
-        assert times[-1] == "2026-11-20 15:56:00"
+        assert times[-1] == "2026-11-30 15:40:00"
         stamps.add(tuple(times))
     assert len({len(times) for times in stamps}) <= 2, "files differ by the snapshots the killed writers were within"
