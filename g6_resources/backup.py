@@ -49,8 +49,13 @@ def back_up(root: DataRoot, folder: Path) -> BackupReport:
     Raises
     ------
     BackupError
-        The folder lies within the world, or the copy is not whole.
+        The folder lies within the world, its lake is in an object store, or the copy is not whole.
     """
+    if (address := root.lake_address()) is not None:
+        raise BackupError(
+            f"the lake of {root.path} is in the object store {address['url']}: let that store keep versions or a "
+            "replica; a copy of what is on this disk would be no backup"
+        )
     target = folder.absolute() / root.world.folder
     if target.resolve().is_relative_to(root.path.resolve()):
         raise BackupError(f"{folder} lies within {root.path}, which is what would be copied; choose another folder")

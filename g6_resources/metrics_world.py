@@ -71,8 +71,12 @@ class WorldMetrics:
             return found
         found["g6_world"][(root.world.name,)] = 1
         market_now, now = clock_from(root).now(), self._system.now()
-        lake = open_lake(root)
-        self._market(found, lake, market_now)
+        # A scrape every few seconds is no reason to list an object store, or to wait for it.
+        lake = open_lake(root) if root.lake_address() is None else None
+        today = self._calendar.on(market_now.date())
+        found["g6_market_open"][()] = float(is_open(today, market_now))
+        if lake is not None:
+            self._stored(found, lake, today, market_now)
         _session(found, root, self._system)
         _token(found, root, market_now)
         _backlogs(found, root, now)
@@ -82,9 +86,7 @@ class WorldMetrics:
             found["g6_seal_age_seconds"][()] = (now - seal.ended_at).total_seconds()
         return found
 
-    def _market(self, found: Found, lake: Lake, now: datetime) -> None:
-        today = self._calendar.on(now.date())
-        found["g6_market_open"][()] = float(is_open(today, now))
+    def _stored(self, found: Found, lake: Lake, today: Session | Closed, now: datetime) -> None:
         unsealed = lake.unsealed_days()
         over = [day for day in unsealed if day < now.date() or (isinstance(today, Session) and now > today.close)]
         found["g6_unsealed_days"][()] = sum(bool(lake.live_names(OPTION_CHAIN, day)) for day in over)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from g6_resources.files import read_json
-from g6_resources.settings.secrets import SECRET_KEY, Secrets
+from g6_resources.settings.secrets import SECRET_KEY
 
 HIDDEN = "***"
 # Shorter ones would take words apart, and no key or token is.
 _LEAST_LENGTH = 4
+_SECRET_VARIABLE = re.compile(r"API_?KEY|SECRET|TOKEN|PASSW|ALERT_URLS", re.IGNORECASE)
 _PATTERNS = (
     # access_token=..., "api_secret": "...", password: ...
     re.compile(
@@ -40,9 +41,10 @@ class Redactor:
     """
 
     def __init__(self, environ: Mapping[str, str] | None = None, token_file: Path | None = None) -> None:
-        secrets = Secrets.from_environ(os.environ if environ is None else environ)
-        given = (getattr(secrets, name) for name in Secrets.model_fields)
-        self._given = [part for secret in given if secret for part in _parts(secret.get_secret_value())]
+        environ = os.environ if environ is None else environ
+        # By their names: also those of libraries, such as AWS_SECRET_ACCESS_KEY, which are no settings of ours.
+        given = (value for name, value in environ.items() if _SECRET_VARIABLE.search(name))
+        self._given = [part for secret in given for part in _parts(secret)]
         self._token_file = token_file
         self._token_version = 0
         self._token = ""

@@ -18,7 +18,7 @@ from g6_resources.lake import Lake, LocalStore
 from g6_resources.lock import SessionLock
 from g6_resources.sealing import derive_day, seal_day
 from g6_resources.warehouse import Warehouse
-from g6_resources.world import DataRoot, WorldError
+from g6_resources.world import DataRoot, WorldError, make_root
 from tests.capture.harness import DAY
 from tests.operations.conftest import PROJECT, TOKEN, Operated, configuration, environment
 
@@ -134,6 +134,12 @@ def test_a_folder_within_the_world_is_refused(worlds: tuple[DataRoot, DataRoot])
     running, _ = worlds
     with pytest.raises(BackupError, match="lies within"):
         back_up(running, running.path / "copies")
+
+
+def test_a_lake_in_an_object_store_is_left_to_that_store(operated: Operated, tmp_path: Path) -> None:
+    root = make_root(tmp_path, "sim:8", lake={"url": "s3://bucket/g6", "region": "ap-south-1"})
+    with pytest.raises(BackupError, match="s3://bucket/g6"):
+        back_up(root, tmp_path / "copies")
 
 
 def test_a_restore_touches_no_world_that_is_there(worlds: tuple[DataRoot, DataRoot], tmp_path: Path) -> None:

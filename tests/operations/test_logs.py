@@ -11,6 +11,7 @@ import pytest
 
 from g6_resources.logs import FAMILY, get_logger, logging_of_run, logging_to_terminal
 from g6_resources.redaction import Redactor
+from g6_resources.settings import Secrets
 from g6_resources.settings.models import LoggingSettings
 from tests.operations.conftest import HIDDEN, PROJECT, TOKEN, Operated
 
@@ -115,6 +116,13 @@ def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
     shown = secrets.text(text)
     assert not [part for part in ("apisecretH3tRz9", "abcd1234", "efgh5678", "pass1234") if part in shown]
     assert "***" in shown
+
+
+@pytest.mark.parametrize("name", [*(name.upper() for name in Secrets.model_fields), "AWS_SECRET_ACCESS_KEY"])
+def test_the_value_of_every_secret_variable_is_taken_out(name: str) -> None:
+    assert Redactor({name: "hidden-5kWc1", "HOME": "/home/ann"}).text("at hidden-5kWc1 of /home/ann") == (
+        "at *** of /home/ann"
+    )
 
 
 def test_what_is_no_secret_stays() -> None:

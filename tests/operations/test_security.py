@@ -85,14 +85,10 @@ def test_no_secret_is_in_a_file_of_the_world_but_the_tokens(operated: Operated) 
 
 def test_the_metrics_answer_on_loopback_only(serving: tuple[int, str]) -> None:
     port = int(serving[1].rpartition(":")[2])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # sends nothing; tells our own address on the network
-        outside = probe.getsockname()[0]
-    if outside.startswith("127."):
-        outside = "127.0.0.2"  # a machine without a network: another address of loopback, where nobody listens either
     with socket.socket() as client:
         client.settimeout(2)
-        assert client.connect_ex((outside, port)) != 0
+        # Who listens on every address answers on this one too.
+        assert client.connect_ex(("127.0.0.2", port)) != 0
     assert requests.get(f"{serving[1]}/healthz", timeout=5).ok
 
 
