@@ -1,6 +1,5 @@
 """`g6 status --watch`: the running session in the terminal, anew every second."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from g6.connection import ConnectError, G6Connection, connect
 from g6.runtime import console, open_world
+from g6_assets.decide import HEARTBEAT_STALE_SECONDS
 from g6_resources.alerts import AlertLog
 from g6_resources.clock import SystemTime, clock_from
 from g6_resources.heartbeat import Heartbeat, HeartbeatFile, HeartbeatUnreadable
@@ -22,7 +22,6 @@ from g6_resources.metrics_state import SessionFigures, read_session
 from g6_resources.world import DataRoot
 
 EVERY_SECONDS = 1.0
-SILENT_SECONDS = 20.0
 
 _NUMBERS = """
     select underlying, spot, net_change_percent, pcr_oi, india_vix, net_gex from overview
@@ -42,7 +41,7 @@ def run_watch(world: str | None) -> None:
         try:
             with Live(watch.picture(), console=console, auto_refresh=False, screen=False) as live:
                 while True:
-                    time.sleep(EVERY_SECONDS)
+                    SystemTime().sleep(EVERY_SECONDS)
                     live.update(watch.picture(), refresh=True)
         except KeyboardInterrupt:
             return
@@ -96,7 +95,7 @@ class _Watch:
 def _state(beat: Heartbeat) -> Text:
     age = beat.age_seconds(SystemTime())
     ended = beat.state in ("ended", "stopped")
-    style = "red" if not ended and age > SILENT_SECONDS else "dim" if ended else "green"
+    style = "red" if not ended and age > HEARTBEAT_STALE_SECONDS else "dim" if ended else "green"
     return Text(f"{beat.trade_date} attempt {beat.attempt}: ").append(
         f"{beat.state}: {beat.detail} (heartbeat {age:.0f} s ago)", style=style
     )
