@@ -29,7 +29,7 @@ from g6_market.indices import INDICES, TAGS
 from g6_resources.world import DataRoot
 
 STATIC = Path(__file__).parent / "static"
-_KEPT_ANSWERS = 512  # of about 15 KB
+_KEPT_ANSWERS = 256  # of some 40 KB
 
 Answer = Callable[[Store, Asked], dict[str, Any]]
 
@@ -67,7 +67,7 @@ def create_app(root: DataRoot, calendar: TradingCalendar) -> Starlette:
         key = (store.version, str(request.url.query), name)
         body = kept.get(key)
         if body is None:
-            content = ANSWERS[name](store, Asked.of(request.query_params))
+            content = ANSWERS[name](store, Asked(request.query_params))
             body = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
             kept.put(key, body)
         return _json(body)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
-from typing import Self
 
 from g6_market.indices import FRONT, INDICES, TAGS
 
@@ -27,11 +26,6 @@ class Asked:
     """
 
     given: Mapping[str, str]
-
-    @classmethod
-    def of(cls, given: Mapping[str, str]) -> Self:
-        """Take the parameters of a request."""
-        return cls(given)
 
     @property
     def index(self) -> str:
