@@ -211,6 +211,26 @@ def test_a_session_stopped_between_two_files_of_a_snapshot_does_not_overwrite_it
     assert names == {"quotes": ["s153000", "s153500"], "snapshots": ["s153000"], "option_chain": ["s153000"]}
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("conventions/", ["conventions"]), ("expiries/", ["conventions", "expiries"]), ("instruments/", "opening")],
+)
+def test_a_session_replaced_while_it_opens_the_day_leaves_the_rest_to_its_successor(desk, written: str, kept):
+    world = desk("08:55")
+
+    class Replaced(LocalStore):
+        def put(self, path: str, data: bytes) -> None:
+            super().put(path, data)
+            if path.startswith(written):
+                world.lock.acquire(DAY, 2, "run-2")
+
+    with pytest.raises(FencedOut):
+        world.launch(store=Replaced(world.root.lake)).run()
+    stored = sorted(table for table, names in world.lake.live_files(DAY).items() if names)
+    # Opened, it goes on to the sweep, whose file it may not write any more.
+    assert stored == (["conventions", "expiries", "instruments"] if kept == "opening" else kept)
+
+
 class Broken:
     """A sink that takes nothing."""
 
