@@ -22,7 +22,7 @@ let shown = null; // what the page shows: days, day, minutes, second, expiries, 
 let world = { indices: [], version: "", down: false }; // what the server said last
 let busy = false;
 let again = false;
-let direction = 1; // of the last step through the day
+let stride = 1; // the last step through the day, in minutes
 let waiting = 0;
 
 async function refresh() {
@@ -95,11 +95,11 @@ function notices({ expiry, second, at, minutes, today }, days) {
 
 const without = (question, name) => Object.fromEntries(Object.entries(question).filter(([key]) => key !== name));
 
-// The next minute is asked for while somebody looks at this one, so that an arrow key shows it at once; after a pause,
+// The minute a step ahead is asked for while somebody looks at this one, so that an arrow key shows it at once; after a pause,
 // so that who hurries through the day has the server for himself.
 function ahead(question, minutes, place) {
   clearTimeout(waiting);
-  const near = minutes[place + direction];
+  const near = minutes[place + stride];
   if (near === undefined || !VIEWS[state.view]?.prefetch) return;
   waiting = setTimeout(() => busy || VIEWS[state.view].prefetch?.({ ...question, at: clock(near) }).catch(() => {}), LOOK_MS);
 }
@@ -132,7 +132,7 @@ function done(what) {
 function step(count) {
   if (!shown?.minutes.all.length) return;
   const { all } = shown.minutes;
-  direction = Math.sign(count);
+  stride = count;
   // From the state, not from what is drawn: keys may come faster than answers.
   const place = Math.min(Math.max(day.placeOf(all, state.at) + count, 0), all.length - 1);
   set({ day: shown.today.day, at: clock(all[place]) });
