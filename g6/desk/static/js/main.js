@@ -96,7 +96,7 @@ function notices({ expiry, second, at, minutes, today }, days) {
 const without = (question, name) => Object.fromEntries(Object.entries(question).filter(([key]) => key !== name));
 
 // The minute a step ahead is asked for while somebody looks at this one, so that an arrow key shows it at once; after a pause,
-// so that who hurries through the day has the server for himself.
+// so that hurrying through the day has the server to itself.
 function ahead(question, minutes, place) {
   clearTimeout(waiting);
   const near = minutes[place + stride];
