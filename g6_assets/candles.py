@@ -14,7 +14,7 @@ from pydantic import Field
 from g6_assets.common import OWNERS, column_schema, opened_session
 from g6_assets.heal import HealingRuns, HealLimit, HealReport, alone, completed, heal_day
 from g6_assets.links import asset_links
-from g6_market.schema import CONVENTIONS, HEALING
+from g6_market.schema import HEALING, INSTRUMENTS
 from g6_resources.lake import Lake
 from g6_resources.resources import ClockResource, KiteResource, LakeResource, MarketResource
 from g6_resources.sealing import trading_day
@@ -63,8 +63,9 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         day = session.trade_date
         limit = HealLimit(until=now.now() + timedelta(minutes=config.minutes))
         try:
-            if store.read(CONVENTIONS, day).empty:
-                report = HealReport(day, trouble="nothing is stored of the day")
+            # The dump is stored last of a day's opening: without it there is no contract to heal.
+            if store.read(INSTRUMENTS, day).empty:
+                report = HealReport(day, trouble="the day was not opened: nothing is known of its contracts")
             elif root.world.kind == "replay":
                 report = HealReport(day, trouble="a recording has no candles")
             else:

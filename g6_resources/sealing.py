@@ -146,13 +146,16 @@ def gathered(lake: Lake, table: Table, trade_date: date) -> pd.DataFrame:
 
 
 def trading_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> TradingDay:
-    """Return a stored day as it was when it was captured: its conventions, contracts, expiry labels and reference."""
-    reference = lake.read(REFERENCE, trade_date)
+    """Return a stored day as it was when it was captured: its conventions, contracts, expiry labels and reference.
+
+    A day whose session died while it opened, before the contracts were stored, has no chains.
+    """
+    reference, instruments = lake.read(REFERENCE, trade_date), lake.read(INSTRUMENTS, trade_date)
     return TradingDay(
         calendar.session(trade_date),
         Conventions.from_frame(lake.read(CONVENTIONS, trade_date)),
-        lake.read(INSTRUMENTS, trade_date),
-        lake.read(EXPIRIES, trade_date),
+        instruments,
+        lake.read(EXPIRIES, trade_date) if len(instruments) else empty_frame(EXPIRIES),
         calendar,
         None if reference.empty else reference,
     )

@@ -13,7 +13,7 @@ from g6_assets.capture.interrupted import record_interrupted
 from g6_assets.capture.snapshot import Taken
 from g6_assets.heal import heal_day
 from g6_market.day import TradingDay
-from g6_market.schema import CONVENTIONS, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW
+from g6_market.schema import EXPIRY_OVERVIEW, INSTRUMENTS, OPTION_CHAIN, OVERVIEW, QUOTES
 from g6_market.series import offset_series
 from g6_resources.csv_files import CsvSink
 from g6_resources.heartbeat import HeartbeatFile
@@ -121,11 +121,12 @@ def _closing(world: ChaosWorld, death: Death | None, note: Note) -> None:
     clock, breakage = _clock(world, 0, note, death)
     lake, day = world.lake, world.script.trade_date
     left = 0
-    if len(lake.read(CONVENTIONS, day)):
-        trading = trading_day(lake, day, world.calendar)
-        left = heal_day(lake, _source(world, clock), trading, clock).left
-        record_interrupted(lake, trading, world.root.session_state_file)
+    if len(lake.read(INSTRUMENTS, day)):  # a day that died in its opening has nothing to heal
+        left = heal_day(lake, _source(world, clock), trading_day(lake, day, world.calendar), clock).left
+    if lake.live_names(QUOTES, day):
+        record_interrupted(lake, trading_day(lake, day, world.calendar), world.root.session_state_file)
     seal_day(lake, day, lambda lake_, day_: derive_day(lake_, day_, world.calendar), world.warehouse.swap)
+    trading = trading_day(lake, day, world.calendar)
     series = offset_series(lake.read(OPTION_CHAIN, day), lake.read(EXPIRY_OVERVIEW, day), trading)
     CsvSink(world.root.csv).rewrite_day(day, series, lake.read(OVERVIEW, day))
     note({"left": left, "calls": breakage.calls, "struck": dict(breakage.struck)})

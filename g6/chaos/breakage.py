@@ -211,6 +211,8 @@ def _point(world: ChaosWorld, death: Death | None) -> str | None:
         return "/current/option_chain.parquet"
     if death.point == "state":
         return f"/{world.root.session_state_file.name}"
+    if death.point == "instruments":
+        return f"/instruments/live/trade_date={world.script.trade_date}/dump.parquet"
     if death.point == "csv":
         return f"/overview/NIFTY/{world.script.trade_date}.csv"
     step, opened = timedelta(seconds=world.size.interval_seconds), world.script.session.open

@@ -43,7 +43,8 @@ class Death:
     at_call
         Before the n-th system call on a file of the world; a write is torn in the middle. None with `point`.
     point
-        Before a file of this kind appears (see `CRASH_POINTS`) for the `at_due`-th due instant.
+        Before a file of this kind appears (see `CRASH_POINTS`) for the `at_due`-th due instant; "instruments" is the
+        file that ends a day's opening.
     power_cut
         The machine dies, not the process alone: what was not flushed to the disk is lost.
     down_seconds
