@@ -109,7 +109,8 @@ def heal_gaps(
 def wanting_days(store: Lake, calendar: TradingCalendar, now: datetime) -> dict[date, str]:
     """Return the sealed days among the last sessions that want healing or sealing again, and why."""
     wanting: dict[date, str] = {}
-    for day in sorted(store.sealed_days())[-SESSIONS_BACK:]:
+    recent = calendar.sessions(now.date() - timedelta(days=2 * SESSIONS_BACK), now.date())[-SESSIONS_BACK:]
+    for day in sorted({session.trade_date for session in recent} & set(store.sealed_days())):
         if any(store.live_names(table, day) for table in (QUOTES, HEALING)):
             wanting[day] = "rows that came after its seal wait to be taken in"
         elif (legs := healable(store, trading_day(store, day, calendar), now)) > 0:

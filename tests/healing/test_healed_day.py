@@ -1,16 +1,21 @@
 """A healed day as readers see it: gaps keep their history, healed rows say so, a day sealed again is all or nothing."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pandas as pd
 import pytest
 
 from g6_assets.capture.interrupted import record_interrupted
-from g6_assets.heal_sensor import wanting_days
+from g6_assets.definitions import build_resources
+from g6_assets.heal_sensor import heal_gaps, wanting_days
 from g6_market.schema import OPTION_CHAIN, OVERVIEW, QUOTES, SNAPSHOTS
+from g6_resources.clock import SystemTime, write_clock
 from g6_resources.lake import LocalStore
+from g6_resources.settings import load_settings
 from tests.capture.harness import DAY, Killed, StoreKilledAfter, at, dues, wall
 from tests.healing.conftest import DEAD, DOWN, PARTIAL, Holed, copy_of
 
@@ -181,3 +186,32 @@ def test_a_session_that_dies_at_its_last_quotes_leaves_no_unexplained_minute(hol
     rows = holed.desk.snapshots()
     assert set(rows.loc[rows["snapshot_at"] == wall("15:40"), "outcome"]) == {"stored"}
     assert ask(holed, "SELECT count(*) AS n FROM gaps WHERE snapshot_at = ?", wall("15:40"))["n"][0] == 0
+
+
+def test_the_sensor_asks_for_a_seal_run_of_the_day_and_says_what_is_in_its_way(
+    healed_late: Holed, tmp_path: Path
+) -> None:
+    holed = copy_of(healed_late.desk, tmp_path)
+    resources = build_resources(load_settings(), holed.root)
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def tick() -> dg.RunRequest | dg.SkipReason:
+            return heal_gaps(dg.build_sensor_context(instance=instance, resources=resources))  # pyright: ignore
+
+        driven = tick()
+        assert isinstance(driven, dg.SkipReason)
+        assert "`g6 heal` heals a day of it" in str(driven.skip_message)
+        write_clock(holed.root.clock_file, "shifted", offset=at("16:46") - SystemTime().now())
+        asked = tick()
+        assert isinstance(asked, dg.RunRequest)
+        assert (asked.partition_key, asked.run_key) == (str(DAY), f"heal:{DAY}:1")
+        assert asked.run_config == {"ops": {"candles": {"config": {"minutes": 20.0}}}}
+        holed.root.token_file.unlink()
+        without = tick()
+        assert isinstance(without, dg.SkipReason)
+        assert "2026-11-20 could be healed, but there is no session token" in str(without.skip_message)
+        # A month later nothing of it is a matter for this sensor.
+        write_clock(holed.root.clock_file, "shifted", offset=timedelta(days=30))
+        later = tick()
+        assert isinstance(later, dg.SkipReason)
+        assert later.skip_message == "nothing of the last 5 sessions is left to heal"
