@@ -1,4 +1,4 @@
-"""What deriving costs: a live snapshot, a day at the seal, a year again, and a day against earlier days of its weekday.
+"""What deriving costs: a live snapshot, a day at the seal, and a day against earlier days of its weekday.
 
 CPU seconds of this process, but the overlay: wall time, as an analyst waits. The market is the simulator's model price
 for price, without its server. `python -m benchmarks.bench_analytics` prints its results as JSON.
@@ -6,8 +6,6 @@ for price, without its server. `python -m benchmarks.bench_analytics` prints its
 
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -38,9 +36,8 @@ DAY = date(2026, 11, 6)
 RATE = 0.065
 PREDECESSOR_LEGS_PER_SECOND = 32_000
 PREDECESSOR_OVERLAY_SECONDS = 8.2
-SNAPSHOT_LEGS, DAY_LEGS, YEAR_LEGS = 2_000, 315_000, 79_000_000
+SNAPSHOT_LEGS, DAY_LEGS = 2_000, 315_000
 PAST_DAYS = 60
-SEALED_DAYS = 4  # of the year that is derived again here; the rest is their multiple
 
 
 @cache
@@ -138,38 +135,6 @@ def seal_result() -> dict[str, Any]:
         f"CPU, {len(quotes):,} legs of 385 snapshots: chain, overviews and summary beside 252 earlier days, least of "
         "3; baseline: IV alone at the predecessor's 32,000 legs/s",
     )  # fmt: skip
-
-
-YEAR = """
-import json, resource, time
-from benchmarks.bench_analytics import DAY_LEGS, SEALED_DAYS, of_legs, whole_day
-quotes, snapshots = of_legs(DAY_LEGS, 385)
-whole_day(quotes[:1000], snapshots)
-start = time.perf_counter()
-for _ in range(SEALED_DAYS):
-    whole_day(quotes, snapshots)
-seconds = time.perf_counter() - start
-print(json.dumps([SEALED_DAYS * len(quotes) / seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20]))
-"""
-
-
-def year_results() -> list[dict[str, Any]]:
-    """Two processes at once derive some days each; a year is more of the same, day by day, so memory does not grow."""
-    command = [sys.executable, "-c", YEAR]
-    root = Path(__file__).parent.parent
-    both = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    found = [json.loads(process.communicate()[0]) for process in both]
-    rate, peak = sum(rate for rate, _ in found), sum(peak for _, peak in found)
-    note = (
-        f"extrapolated: {SEALED_DAYS} days of {DAY_LEGS:,} legs in each of two processes, not the year of "
-        f"{YEAR_LEGS:,} legs; without reading and writing files"
-    )
-    return [
-        result(
-            "year_recompute_legs_per_second", rate, PREDECESSOR_LEGS_PER_SECOND, f"{note}; wall", "legs/s", "higher"
-        ),
-        result("year_recompute_peak_gib", peak, None, f"{note}; largest resident sizes of both added", "GiB"),
-    ]
 
 
 def overlay_result() -> dict[str, Any]:
@@ -274,7 +239,7 @@ def result(
 
 def results() -> list[dict[str, Any]]:
     """Measure; see `benchmarks.__main__` for the keys."""
-    return [snapshot_result(), seal_result(), *year_results(), overlay_result()]
+    return [snapshot_result(), seal_result(), overlay_result()]
 
 
 if __name__ == "__main__":
