@@ -36,7 +36,7 @@ def _(day, db, mo, plt):
     if gaps.empty:
         shown = mo.md(f"**Nothing is missing of {day.value}.**")
     else:
-        shown, axis = plt.subplots(figsize=(10, 3))
+        shown, axis = plt.subplots(figsize=(10, 3), layout="constrained")
         for cause, rows in gaps.groupby("cause"):
             axis.scatter(rows["snapshot_at"], rows["underlying"], marker="|", s=200, label=cause)
         axis.legend()
@@ -62,7 +62,7 @@ def _(day, db, mo, plt):
         "FROM snapshots WHERE trade_date = CAST($day AS DATE) GROUP BY snapshot_at ORDER BY snapshot_at",
         {"day": day.value},
     )
-    figure, axes = plt.subplots(2, 1, figsize=(10, 4), sharex=True)
+    figure, axes = plt.subplots(2, 1, figsize=(10, 4), layout="constrained", sharex=True)
     axes[0].plot(took["snapshot_at"], took["seconds"], marker=".")
     axes[0].set_title("From due to the last answer, seconds")
     axes[1].plot(took["snapshot_at"], took["returned"] * 100, marker=".")

@@ -44,7 +44,7 @@ def _(index, last_days, mo, plt):
     if last_days.empty:
         decay = mo.md(f"No expiry day of {index.value} is stored yet.")
     else:
-        decay, axis = plt.subplots(figsize=(10, 4))
+        decay, axis = plt.subplots(figsize=(10, 4), layout="constrained")
         for trade_date, rows in last_days.groupby("trade_date"):
             hours = (rows["snapshot_at"] - rows["snapshot_at"].dt.normalize()).dt.total_seconds() / 3600
             first = rows["straddle"].dropna()

@@ -42,14 +42,16 @@ def _(catalog, db, mo):
 @app.cell
 def _(day, db, index, plt):
     overview = db.overview(index.value, day.value)
-    figure, (spot, ratio) = plt.subplots(2, 1, figsize=(10, 5), sharex=True)
+    figure, (spot, ratio) = plt.subplots(2, 1, figsize=(10, 5), layout="constrained", sharex=True)
     spot.plot(overview["snapshot_at"], overview["spot"], label="spot")
     spot.plot(overview["snapshot_at"], overview["future_near"], label="near future")
     spot.set_title(f"{index.value} on {day.value}")
     spot.legend()
-    ratio.plot(overview["snapshot_at"], overview["pcr_oi"], label="put-call ratio of open interest")
-    ratio.plot(overview["snapshot_at"], overview["india_vix"] / 10, label="India VIX / 10")
-    ratio.legend()
+    ratio.plot(overview["snapshot_at"], overview["pcr_oi"])
+    ratio.set_ylabel("put-call ratio (OI)", color="tab:blue")
+    vix = ratio.twinx()
+    vix.plot(overview["snapshot_at"], overview["india_vix"], color="tab:orange")
+    vix.set_ylabel("India VIX, %", color="tab:orange")
     figure
     return (overview,)
 
@@ -82,7 +84,7 @@ def _(at, day, db, index, mo, moments):
 @app.cell
 def _(near, plt):
     calls, puts = (near[near["option_type"] == kind] for kind in ("CE", "PE"))
-    bars, (interest, smile) = plt.subplots(1, 2, figsize=(10, 3.5))
+    bars, (interest, smile) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
     width = float(near["strike"].drop_duplicates().sort_values().diff().min()) * 0.4
     interest.bar(calls["strike"] - width / 2, calls["oi"], width, label="calls")
     interest.bar(puts["strike"] + width / 2, puts["oi"], width, label="puts")

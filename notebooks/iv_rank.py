@@ -51,13 +51,14 @@ def _(index, mo, plt, summary):
     if summary.empty:
         shown = mo.md("No day is sealed yet, so nothing can be compared.")
     else:
-        figure, axis = plt.subplots(figsize=(10, 4))
+        figure, axis = plt.subplots(figsize=(10, 4), layout="constrained")
         axis.plot(summary["trade_date"], summary["iv30_1500"] * 100, marker=".", label="iv30 at 15:00")
         axis.plot(summary["trade_date"], summary["atm_iv_1500"] * 100, marker=".", label="front at the money, 15:00")
         axis.plot(summary["trade_date"], summary["realised_vol_20"] * 100, marker=".", label="realised, 20 days")
         axis.plot(summary["trade_date"], summary["vix_close"], marker=".", label="India VIX")
         axis.set_title(f"{index.value}, %")
         axis.legend()
+        figure.autofmt_xdate()
         shown = figure
     shown
     return
@@ -67,7 +68,7 @@ def _(index, mo, plt, summary):
 def _(db, index, mo, plt):
     term = db.term_structure(index.value)
     surface = db.surface(index.value)
-    curves, (along, across) = plt.subplots(1, 2, figsize=(10, 3.5))
+    curves, (along, across) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
     along.plot(term["days"], term["atm_iv"] * 100, marker="o")
     along.set_xlabel("days to expiry")
     along.set_title("At the money, %")

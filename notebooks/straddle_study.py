@@ -37,7 +37,7 @@ def _(db, mo):
 def _(day, db, index, mo, plt, sold_at):
     floating = db.straddle(index.value, "front", day.value)
     kept = db.straddle(index.value, "front", day.value, strike_of=sold_at.value)
-    figure, panel = plt.subplots(figsize=(10, 4))
+    figure, panel = plt.subplots(figsize=(10, 4), layout="constrained")
     panel.plot(floating["snapshot_at"], floating["straddle"], color="tab:gray", label="at the money, floats")
     for strike, rows in kept.groupby("strike"):  # one, or none before that time
         panel.plot(rows["snapshot_at"], rows["straddle"], label=f"{strike:,.0f}, kept")
@@ -53,9 +53,11 @@ def _(day, db, index, mo, plt):
     overlay = db.weekday_overlay(index.value, "front", 0, day.value)
     behind = int(overlay["straddle_days"].max())
     if behind:
-        against, axis = plt.subplots(figsize=(10, 3.5))
+        against, axis = plt.subplots(figsize=(10, 3.5), layout="constrained")
         axis.plot(overlay["snapshot_at"], overlay["straddle"], label=day.value)
-        axis.plot(overlay["snapshot_at"], overlay["straddle_mean"], linestyle="--", label=f"mean of {behind} days")
+        axis.plot(
+            overlay["snapshot_at"], overlay["straddle_mean"], linestyle="--", marker=".", label=f"mean of {behind}"
+        )
         axis.legend()
         shown = against
     else:
@@ -84,8 +86,9 @@ def _(db, index, pd, sold_at):
 
 @app.cell
 def _(mo, plt, results, sold_at):
-    profits, bars = plt.subplots(figsize=(10, 3))
-    bars.bar(results["day"].astype(str), results["profit"])
+    profits, bars = plt.subplots(figsize=(10, 3), layout="constrained")
+    bars.bar(results["day"].astype(str), results["profit"], width=0.6)
+    bars.margins(x=max(0.02, 0.4 / (1 + len(results))))
     bars.axhline(0, color="black", linewidth=0.8)
     bars.tick_params(axis="x", rotation=90)
     mo.vstack(

@@ -1,10 +1,10 @@
 """Questions about the course of a day: straddles, series at an offset, ratios, the same weekday before."""
 
-from datetime import date
+from datetime import date, datetime, time
 from typing import Generic, TypeVar
 
 from g6.analyst.asking import Asking, is_empty
-from g6.analyst.words import Day, QuestionError
+from g6.analyst.words import Day, QuestionError, clock_of, expiry_of, index_of
 
 F = TypeVar("F")
 
@@ -30,7 +30,7 @@ class ThroughTime(Asking[F], Generic[F]):
         if strike_of is None:
             return self._through("straddle($index, $tag, $day)", day, underlying, expiry)
         macro = "fixed_straddle($index, $tag, $day, from_time := $strike_of)"
-        return self._through(macro, day, underlying, expiry, strike_of=strike_of)
+        return self._through(macro, day, underlying, expiry, strike_of=clock_of(strike_of))
 
     def offset_series(self, underlying: str, expiry: date | str = "front", offset: int = 0, day: Day = None) -> F:
         """Return call and put side by side at a rank from the money: 0 at it, 1 the next strike up, -1 down.
@@ -43,10 +43,7 @@ class ThroughTime(Asking[F], Generic[F]):
         macro = "offset_series($index, $tag, $offset, $day)"
         answer = self._through(macro, day, underlying, expiry, offset=int(offset))
         if is_empty(answer):
-            raise QuestionError(
-                f"{underlying} {expiry} has no strike at rank {offset} from the money on that day; "
-                "chain() shows the ranks captured in its strike_offset"
-            )
+            raise QuestionError(self._no_rank(underlying, expiry, offset, day))
         return answer
 
     def overview(self, underlying: str | None = None, day: Day = None) -> F:
@@ -73,3 +70,10 @@ class ThroughTime(Asking[F], Generic[F]):
         """
         macro = "weekday_overlay($index, $tag, $offset, $day)"
         return self._through(macro, day, underlying, expiry, offset=int(offset))
+
+    def _no_rank(self, underlying: str, expiry: date | str, offset: int, day: Day) -> str:
+        index, when = index_of(underlying), self._trade_date(day)
+        query = "SELECT min(strike_offset), max(strike_offset) FROM chain($index, $tag, $instant)"
+        instant = datetime.combine(when, time.max)
+        [(low, high)] = self.rows(query, {"index": index, "tag": expiry_of(expiry), "instant": instant})
+        return f"{index} {expiry} has no strike at rank {offset} from the money on {when}; it has {low} to {high}"

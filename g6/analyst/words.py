@@ -89,6 +89,20 @@ def instant_of(at: datetime | date | str) -> datetime | time:
     raise QuestionError(f"instant {at!r} is none; write it as 2026-11-20 10:15, as 2026-11-20, or as 10:15")
 
 
+def clock_of(clock: str) -> str:
+    """Return a time of day as DuckDB reads it.
+
+    Raises
+    ------
+    QuestionError
+        The text is no time.
+    """
+    try:
+        return time.fromisoformat(clock.strip()).isoformat()
+    except ValueError:
+        raise QuestionError(f"time {clock!r} is none; write it as 09:20") from None
+
+
 def wall(at: datetime) -> datetime:
     """Return the Indian wall clock of a moment; one without a zone is that already."""
     return (at.astimezone(IST) if at.tzinfo else at).replace(tzinfo=None)

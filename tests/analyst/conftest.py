@@ -1,6 +1,8 @@
 """A world of three simulated days, captured and sealed by the real parts: two Fridays alike, an expiry day between."""
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
@@ -63,9 +65,16 @@ def capture(root: DataRoot, day: date) -> None:
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
-    made = make_root(tmp_path_factory.mktemp("analyst") / "data", "sim:42")
-    for day in DAYS:
-        capture(made, day)
+    """The world, made once for all workers of pytest; its tests leave it as it is."""
+    temporary = tmp_path_factory.getbasetemp()
+    folder = (temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary) / "analyst"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = make_root(folder / "data", "sim:42")
+        for day in DAYS:
+            if not (made.lake / "seals" / f"{day}.json").exists():
+                capture(made, day)
     return made
 
 

@@ -120,7 +120,8 @@ def test_a_moment_is_written_as_people_write_it(db: Db, at: Any, seen: str) -> N
         (lambda db: db.chain("NIFTY", at="09:20"), "at or before 2026-11-13 09:20:00; its first .* 09:30:00"),
         (lambda db: db.chain("NIFTY", at="noon"), "instant 'noon' is none; write it as 2026-11-20 10:15"),
         (lambda db: db.pcr("NIFTY", day="Friday"), "day 'Friday' is no date; write it as 2026-11-20"),
-        (lambda db: db.offset_series("NIFTY", offset=99), "no strike at rank 99 from the money"),
+        (lambda db: db.offset_series("NIFTY", offset=99), r"rank 99 .* on 2026-11-13; it has -\d+ to \d+$"),
+        (lambda db: db.straddle("NIFTY", strike_of="9.20"), "time '9.20' is none; write it as 09:20"),
     ],
 )  # fmt: skip
 def test_what_is_not_stored_is_an_error_that_names_the_nearest(db: Db, ask: Callable[[Db], Any], says: str) -> None:
