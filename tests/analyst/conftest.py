@@ -15,6 +15,7 @@ from g6.connection import G6Connection
 from g6_assets.capture import CaptureSession
 from g6_market.calendar import IST, TradingCalendar
 from g6_resources.clock import SystemTime, clock_from, write_clock
+from g6_resources.files import write_json
 from g6_resources.heartbeat import HeartbeatFile
 from g6_resources.kite.client import KiteSource
 from g6_resources.kite.token import write_token
@@ -85,7 +86,7 @@ def config(root: DataRoot, project: Path) -> Path:
     content.pop("$schema", None)
     content["data_dir"] = str(root.path.parent)
     file = root.path.parent.parent / "settings.json"
-    file.write_text(json.dumps(content), encoding="utf-8")
+    write_json(file, content)
     return file
 
 
