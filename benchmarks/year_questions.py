@@ -26,6 +26,8 @@ def _expiry(index: str, tag: str) -> str:
 MACROS = {
     "q1": f"SELECT {_CHAIN} FROM chain('NIFTY', 'this_week', '{DAY} 15:30')",
     "q2": f"SELECT snapshot_at, straddle FROM straddle('BANKNIFTY', 'this_month', '{DAY}')",
+    "q6": f"""SELECT count(*) AS legs, sum(l.last_price - s.spot) AS difference FROM chain_on('NIFTY', '{DAY}') l
+        ASOF JOIN (FROM overview_on('{DAY}') WHERE underlying = 'NIFTY') s ON l.snapshot_at >= s.snapshot_at""",
 }
 """What has a macro of its own."""
 

@@ -69,6 +69,12 @@ ORDER BY snapshot_at""",
         "At-the-money straddle of one expiry through a day: straddle('BANKNIFTY', 'this_month', '2026-11-20')",
     )
     yield from macro(
+        "chain_on(index_name, day)",
+        f"""SELECT {chain} FROM {day_rows(OPTION_CHAIN, layout, day, "index_name")} WHERE underlying = index_name
+UNION ALL BY NAME {generation(layout)}""",
+        "Every leg of an index through a day, in no order: chain_on('NIFTY', '2026-11-20')",
+    )
+    yield from macro(
         "overview_on(day)",
         f"""SELECT trade_date, {", ".join(OVERVIEW.names)} FROM {day_rows(OVERVIEW, layout, day, None)}
 UNION ALL BY NAME {generation(layout)}

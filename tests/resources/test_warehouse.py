@@ -241,6 +241,10 @@ def test_straddles_and_overviews_of_a_day_come_from_sealed_and_live_files(two_da
         rows = ask(two_days, f"SELECT straddle, trade_date FROM straddle('BANKNIFTY', 'this_week', '{day}')")
         assert rows == [(200.0 + number, day) for number in numbers]
         overview = frame(two_days, f"FROM overview_on('{day}')")
+        legs = frame(two_days, f"FROM chain_on('NIFTY', '{day}') ORDER BY ALL")
+        same = f"FROM option_chain WHERE trade_date = '{day}' AND underlying = 'NIFTY' ORDER BY ALL"
+        pd.testing.assert_frame_equal(legs, frame(two_days, same))
+        assert len(legs) > 0
         assert list(overview.columns) == ["trade_date", *OVERVIEW.names]
         assert len(overview) == 2 * len(numbers)
 
@@ -255,7 +259,11 @@ def test_a_handle_opened_before_a_seal_fails_after_it_and_never_answers_short(ro
     assert held.execute("SELECT count(*) FROM option_chain").fetchall() == [(2 * LEGS,)]
     seal_day(lake, FRIDAY, as_captured, warehouse.swap)
     views = [*TABLES, "gaps", "chain('NIFTY', 'front', '2026-11-20 10:00')", "latest_chain('NIFTY', 'front')"]
-    views += ["straddle('NIFTY', 'front', '2026-11-20')", "overview_on('2026-11-20')"]
+    views += [
+        "straddle('NIFTY', 'front', '2026-11-20')",
+        "overview_on('2026-11-20')",
+        "chain_on('NIFTY', '2026-11-20')",
+    ]
     for view in views:
         with pytest.raises(duckdb.IOException, match=r"No files found .*generations/1\.parquet"):
             held.execute(f"SELECT count(*) FROM {view}")
