@@ -262,19 +262,21 @@ WITH due AS (
   SELECT trade_date, snapshot_at, underlying, expiry, count(*) FILTER (WHERE outcome = 'healed') AS healed_legs,
     count(*) FILTER (WHERE outcome <> 'healed') AS unfillable_legs, max(known_at) AS healed_at
   FROM healing WHERE contract_type = 'option' GROUP BY trade_date, snapshot_at, underlying, expiry
-), found AS (
-  SELECT d.trade_date, d.snapshot_at, d.number, c.underlying, c.expiry,
-    coalesce(s.outcome, 'missing') AS outcome,
-    CASE WHEN s.outcome IS NULL THEN 'process down' WHEN t.halted THEN 'market halted' ELSE s.cause END AS cause,
-    s.missing_legs
+), lacking AS (
+  SELECT d.trade_date, d.snapshot_at, d.number, c.underlying, c.expiry, s.outcome, s.cause, s.missing_legs
   FROM (SELECT *, row_number() OVER (PARTITION BY trade_date ORDER BY snapshot_at) AS number FROM due) d
   JOIN chains c ON c.trade_date = d.trade_date
-  LEFT JOIN reached r ON r.trade_date = d.trade_date
-  LEFT JOIN halted t ON t.trade_date = d.trade_date AND t.snapshot_at = d.snapshot_at
   LEFT JOIN snapshots s ON s.trade_date = d.trade_date AND s.snapshot_at = d.snapshot_at
     AND s.underlying = c.underlying AND s.expiry = c.expiry
-  WHERE (s.outcome IS NULL OR s.outcome <> 'stored')
-    AND (NOT ({layout.is_live("d.trade_date")}) OR r.over OR d.snapshot_at <= r.last_at)
+  WHERE s.outcome IS NULL OR s.outcome <> 'stored'
+), found AS (
+  SELECT l.* REPLACE (
+    coalesce(l.outcome, 'missing') AS outcome,
+    CASE WHEN l.outcome IS NULL THEN 'process down' WHEN t.halted THEN 'market halted' ELSE l.cause END AS cause)
+  FROM lacking l
+  LEFT JOIN reached r ON r.trade_date = l.trade_date
+  LEFT JOIN halted t ON t.trade_date = l.trade_date AND t.snapshot_at = l.snapshot_at
+  WHERE NOT ({layout.is_live("l.trade_date")}) OR r.over OR l.snapshot_at <= r.last_at
 ), runs AS (
   SELECT *, number - row_number() OVER (
     PARTITION BY trade_date, underlying, expiry, cause ORDER BY snapshot_at) AS run
