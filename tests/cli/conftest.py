@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,3 +107,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     command.configure()
     (command.folder / "first.txt").write_text(command.says("demo", "--date", FRIDAY), encoding="utf-8")
     yield command
+
+
+@pytest.fixture
+def copy(g6: Command, demo: Command) -> Command:
+    """A copy of the demo's world, to be changed: also a data folder that has moved."""
+    shutil.copytree(demo.data, g6.data, symlinks=True)
+    return g6

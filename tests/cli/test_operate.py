@@ -1,6 +1,5 @@
 """`g6 seal`, `g6 warehouse rebuild`, a data folder that moved, and a reader that holds on."""
 
-import shutil
 import threading
 
 import duckdb
@@ -11,13 +10,6 @@ from tests.cli.conftest import FRIDAY, SNAPSHOTS, Command
 from tests.stack.conftest import wait_for
 
 COUNT = "select count(distinct snapshot_at) as n from overview"
-
-
-@pytest.fixture
-def copy(g6: Command, demo: Command) -> Command:
-    """A copy of the demo's world, to be changed: also a data folder that has moved."""
-    shutil.copytree(demo.data, g6.data, symlinks=True)
-    return g6
 
 
 @pytest.mark.parametrize(
