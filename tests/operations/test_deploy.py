@@ -18,7 +18,7 @@ from tests.servers import program
 
 DEPLOY = PROJECT / "deploy"
 SCRIPT = DEPLOY / "deploy.sh"
-SERVICES = ("g6-code", "g6-daemon", "g6-web", "g6-web-readonly", "g6-metrics", "g6-alerts", "g6-backup")
+SERVICES = ("g6-code", "g6-daemon", "g6-web", "g6-web-readonly", "g6-desk", "g6-metrics", "g6-alerts", "g6-backup")
 
 
 def deploy(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -93,7 +93,7 @@ def test_the_order_starts_code_first_and_stops_the_daemon_before_it(units: Path)
 def test_every_g6_command_of_a_unit_exists(units: Path) -> None:
     known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     called = {word for file in units.iterdir() for word in re.findall(r"bin/g6 ([a-z]+)", file.read_text())}
-    assert {"prepare", "metrics", "alerts", "backup"} <= called <= known
+    assert {"prepare", "desk", "metrics", "alerts", "backup"} <= called <= known
 
 
 def test_installing_twice_changes_nothing_the_second_time(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_containers_listen_on_loopback_only_and_hold_no_secret(compose: dict[str
 
 
 def test_the_services_of_compose_run_what_the_units_run(compose: dict[str, Any], units: Path) -> None:
-    for name in ("daemon", "web", "web-readonly", "metrics", "alerts"):
+    for name in ("daemon", "web", "web-readonly", "desk", "metrics", "alerts"):
         installed = unit(units, f"g6-{name}")["Service"]["ExecStart"].split()[1:]
         contained = compose["services"][name]["command"][1:]
         assert [Path(word).name for word in installed] == [Path(word).name for word in contained], name
