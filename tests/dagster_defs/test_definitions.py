@@ -119,9 +119,9 @@ def test_lineage_runs_from_the_broker_to_the_views(specs: dict[str, dg.AssetSpec
     assert not any("BANKNIFTY" in key for key in reached)
 
 
-def test_the_jobs_are_the_session_the_seal_and_the_morning(repository: dg.RepositoryDefinition) -> None:
+def test_the_jobs_are_the_session_the_seal_the_morning_and_the_pruning(repository: dg.RepositoryDefinition) -> None:
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"session_job", "seal_job", "morning_job"}
+    assert set(jobs) == {"session_job", "seal_job", "morning_job", "prune_run_history"}
     for job in jobs.values():
         assert job.description
         assert job.executor_def is dg.in_process_executor
@@ -132,9 +132,14 @@ def test_sensors_and_schedules_run_from_the_first_start(repository: dg.Repositor
     sensors = {sensor.name: sensor for sensor in repository.sensor_defs}
     assert {"market_hours", "after_close", "heal_gaps"} <= set(sensors)
     assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
-    (morning,) = repository.schedule_defs
-    assert morning.default_status is dg.DefaultScheduleStatus.RUNNING
-    assert (morning.cron_schedule, morning.execution_timezone) == ("45 8 * * *", "Asia/Kolkata")
+    schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
+    assert {name: schedule.cron_schedule for name, schedule in schedules.items()} == {
+        "morning": "45 8 * * *",
+        "weekly_prune": "0 7 * * 0",
+    }
+    for schedule in schedules.values():
+        assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+        assert schedule.execution_timezone == "Asia/Kolkata"
 
 
 def test_every_index_has_every_check_and_none_blocks(repository: dg.RepositoryDefinition) -> None:
