@@ -173,6 +173,7 @@ def overview_numbers(overview: pd.DataFrame, snapshots: pd.DataFrame, underlying
     numbers: dict[str, Any] = {
         "dagster/row_count": len(overview),
         "snapshots": int(overview["snapshot_at"].nunique()),
+        "healed snapshots": int((overview["source"] == "candle").sum()),
         "missing legs": int(mine["missing_legs"].sum()),
     }
     for name in ("spot", "day_width", "pcr_oi", "india_vix"):

@@ -15,7 +15,7 @@ from g6_resources.warehouse_views import HIVE, RHO, Layout, closed_files, genera
 
 _STRADDLE = (
     "snapshot_at, underlying, expiry, forward, spot, atm_strike, straddle, spot_atm_strike, spot_straddle, "
-    "atm_iv, iv_trading, t_years"
+    "atm_iv, iv_trading, t_years, source"
 )
 
 

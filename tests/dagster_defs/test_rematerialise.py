@@ -119,7 +119,8 @@ def test_two_days_in_one_run_replace_the_files_of_both(world: DagsterWorld) -> N
     assert changed(before, files_of(world)) == expected
     assert contents(world, expected) == content
     events = recorded(result)
-    assert {day: numbers["snapshots"] for day, numbers in events.items()} == {"2026-11-19": 11, "2026-11-20": 8}
+    assert {day: numbers["snapshots"] for day, numbers in events.items()} == {"2026-11-19": 11, "2026-11-20": 11}
+    assert {day: numbers["healed snapshots"] for day, numbers in events.items()} == {"2026-11-19": 0, "2026-11-20": 3}
 
 
 def test_one_run_over_days_and_labels_derives_each_day_once_and_says_with_which_code(world: DagsterWorld) -> None:
