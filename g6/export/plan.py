@@ -104,7 +104,10 @@ def _of_table(
     order = ", ".join(TABLES[name].sort) if name in TABLES else "ALL"
     days = _between(db.rows(f"SELECT DISTINCT trade_date FROM {name}{_where(conditions)} ORDER BY 1"), first, last)
     if not days:
-        raise ExportError(_no_day(name, db.days(index), first, last))
+        stored = db.days(index)
+        if not _between([(day,) for day in stored], first, last):
+            raise ExportError(_no_day(name, stored, first, last))
+        return [Piece(None, f"FROM {name} WHERE false")]  # as of gaps, where nothing is missing
     days_rows = ((day, _where([*conditions, f"trade_date = DATE '{day}'"])) for day in days)
     return [Piece(day, f"FROM {name}{where} ORDER BY {order}") for day, where in days_rows]
 
@@ -122,9 +125,10 @@ def _of_query(
         if first or last:
             raise ExportError("--from and --to-date are for a table, or for a query that has $day in it")
         return [Piece(None, query)]
-    days = _between([(day,) for day in db.days(index)], first, last)
+    stored = db.days(index)
+    days = _between([(day,) for day in stored], first, last)
     if not days:
-        raise ExportError(_no_day("the query", db.days(index), first, last))
+        raise ExportError(_no_day("the query", stored, first, last))
     return [Piece(day, _DAY.sub(f"DATE '{day}'", query)) for day in days]
 
 

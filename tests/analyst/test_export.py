@@ -53,6 +53,16 @@ def test_a_table_is_written_whole_and_sorted(db: Db, to: Export) -> None:
     assert [path.name for path in written.file.parent.iterdir()] == ["chain.parquet"]
 
 
+def test_every_table_is_written_with_all_its_rows(db: Db, to: Export) -> None:
+    """That of gaps, of which there are none, with its columns."""
+    views = [view for (view,) in db.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")]
+    assert len(views) >= 14
+    for view in views:
+        written = to(view, f"{view}.parquet")
+        assert db.rows(f"SELECT count(*) FROM '{written.file}'") == db.rows(f"SELECT count(*) FROM {view}"), view
+        assert list(db.sql(f"FROM '{written.file}'")) == list(db.sql(f"FROM {view} LIMIT 0")), view
+
+
 def test_an_index_and_days_are_chosen(db: Db, to: Export) -> None:
     rows = pd.read_csv(to("overview", "o.csv", underlying="nifty", first=date(2026, 11, 1)).file)
     assert rows["underlying"].unique().tolist() == ["NIFTY"]
