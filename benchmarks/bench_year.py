@@ -114,7 +114,7 @@ def backfill(path: Path) -> dict[str, Any]:
         "cpu_seconds": cpu,
         "keys": len({event.partition for event in made}),
         "events": len(made),
-        "legs": sum(int(event.metadata["dagster/row_count"].value) for event in made),
+        "legs": sum(int(str(event.metadata["dagster/row_count"].value)) for event in made),
         "code_version": ", ".join({(event.tags or {})["dagster/code_version"] for event in made}),
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }

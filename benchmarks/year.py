@@ -1,4 +1,4 @@
-"""A synthetic year as a real sealed lake: 250 days, 375 minutes, 840 option legs, 79 million in all.
+"""A synthetic year as a real sealed lake: 250 days of 375 minutes and two special ones, 840 option legs, 79 million.
 
 `python -m benchmarks.year` builds it in benchmarks/.cache (outside git, about 5 GB) and goes on where it was
 interrupted. Every table of G6 is there. The raw quotes come from `year_market`; everything derived is derived from them
@@ -73,10 +73,11 @@ class Recomputed:
 
 @cache
 def sessions() -> list[date]:
-    """Return the days of the year: the last 250 regular sessions of 375 minutes."""
+    """Return the days of the year: 250 regular sessions of 375 minutes, and the special ones between them."""
     calendar = TradingCalendar.load()
     known = calendar.sessions(date(LAST.year - 1, LAST.month - 1, 1), LAST)
-    return [session.trade_date for session in known if session.kind == "regular" and session.minutes == 375][-DAYS:]
+    first = [session.trade_date for session in known if session.kind == "regular"][-DAYS]
+    return [session.trade_date for session in known if session.trade_date >= first]
 
 
 def root_of(folder: Path) -> DataRoot:

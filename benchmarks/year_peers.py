@@ -56,9 +56,10 @@ def csv_tree(root: DataRoot) -> Path:
         for day in _month():
             for name in ("NIFTY", "BANKNIFTY"):
                 of_day = trading_day(lake, day, calendar)
-                tables = [lake.read(table, day, underlying=name) for table in (OPTION_CHAIN, EXPIRY_OVERVIEW, OVERVIEW)]
-                series = offset_series(*tables[:2], of_day)
-                sink.rewrite_day(day, series, tables[2])
+                chain, overview, of_index = (
+                    lake.read(table, day, underlying=name) for table in (OPTION_CHAIN, EXPIRY_OVERVIEW, OVERVIEW)
+                )
+                sink.rewrite_day(day, offset_series(chain, overview, of_day), of_index)
         done.touch()
     return CSV
 

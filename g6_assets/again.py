@@ -1,6 +1,6 @@
 """Deriving one (date, index) of a sealed day again: what every per-index asset does when it is re-materialised."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 
 import dagster as dg
@@ -41,11 +41,21 @@ def derive_again(
     context.log.info(f"{day} {underlying} derived again from its quotes and replaced: {names}")
 
 
-def must_be_sealed(store: Lake, day: date) -> None:
-    """Fail in one sentence unless the day is sealed."""
-    if store.seal_record(day) is None:
+def check_days(days: Collection[date], market: MarketResource, clock: ClockResource, lake: LakeResource) -> None:
+    """Fail before a run derives the first of its days when one of them has not come yet or is not sealed."""
+    calendar, now = market.calendar(), clock.clock().now()
+    for day in days:
+        opened_session(calendar, day, now)
+    must_be_sealed(lake.lake(), *days)
+
+
+def must_be_sealed(store: Lake, *days: date) -> None:
+    """Fail in one sentence unless the days are sealed."""
+    live = [str(day) for day in days if store.seal_record(day) is None]
+    if live:
         raise dg.Failure(
-            f"{day} is not sealed: its rows are live and come from the session; derive it again after the seal "
-            f"(`g6 seal {day}` once the market has closed)",
+            f"{', '.join(live)} {'is' if len(live) == 1 else 'are'} not sealed: rows of such a day are live and come "
+            f"from the session; derive it again after the seal (`g6 seal {live[0]}` once the market has closed), or "
+            "leave it out",
             allow_retries=False,
         )

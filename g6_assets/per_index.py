@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from g6_assets.again import derive_again, must_be_sealed
+from g6_assets.again import check_days, derive_again, must_be_sealed
 from g6_assets.analytics import front_overlay, picture
 from g6_assets.common import OWNERS, column_schema, opened_session
 from g6_assets.links import asset_links, partition_links
@@ -58,6 +58,7 @@ def build_index(
     ) -> None:
         asked = {key_date(key) for key in context.partition_keys}
         keys = set(context.partition_keys)
+        check_days(sorted(asked), market, clock, lake)
         for day in sorted(asked):
             derive_again(context, day, underlying, market, clock, lake)
             store = lake.lake()
@@ -91,6 +92,7 @@ def build_index(
         clock: ClockResource,
         lake: LakeResource,
     ) -> None:
+        check_days([key_date(key) for key in context.partition_keys], market, clock, lake)
         for key in context.partition_keys:
             day = key_date(key)
             derive_again(context, day, underlying, market, clock, lake)

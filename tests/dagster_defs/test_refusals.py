@@ -46,6 +46,16 @@ def test_a_day_that_is_not_sealed_is_not_derived_again_and_the_remedy_is_named(w
     assert "`g6 seal 2026-11-18`" in message
 
 
+def test_a_run_over_days_of_which_one_is_not_sealed_derives_none_and_names_it(world: DagsterWorld) -> None:
+    folder = world.root.lake / "option_chain" / "closed"
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*/NIFTY.parquet")}
+    for asset, first, last in (("overview", "2026-11-18", "2026-11-19"),
+                               ("option_chain", "2026-11-18|this_week", "2026-11-19|next_month")):  # fmt: skip
+        message = failure_of(world.materialize_range(f"NIFTY/{asset}", first, last))
+        assert message.startswith("2026-11-18 is not sealed")
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*/NIFTY.parquet")} == before
+
+
 def test_a_session_on_a_sealed_day_ends_at_once_with_nothing_due(world: DagsterWorld) -> None:
     before = sorted(world.root.lake.rglob("*"))
     result = world.materialize("quotes", THURSDAY.isoformat())

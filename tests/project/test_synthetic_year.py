@@ -26,9 +26,12 @@ def quotes(day: TradingDay) -> pd.DataFrame:
     return rows[rows["snapshot_at"].isin(day.due[::40])].reset_index(drop=True)
 
 
-def test_a_year_is_250_sessions_of_375_minutes() -> None:
-    assert len(sessions()) == len(set(sessions())) == 250
-    assert {TradingCalendar.load().session(day).minutes for day in sessions()} == {375}
+def test_a_year_is_250_regular_sessions_and_the_special_ones_between_them() -> None:
+    known = [TradingCalendar.load().session(day) for day in sessions()]
+    regular = [session for session in known if session.kind == "regular"]
+    assert len(regular) == 250
+    assert {session.minutes for session in regular} == {375}
+    assert {session.kind for session in known} == {"regular", "muhurat", "special"}
 
 
 def test_every_minute_has_its_legs_on_the_tick(day: TradingDay, quotes: pd.DataFrame) -> None:

@@ -1,5 +1,7 @@
 """How sealed files are laid out: what makes them small, and what lets a question skip most of them."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -36,7 +38,7 @@ def chain(expiries: int) -> pd.DataFrame:
     return conform(frame, OPTION_CHAIN)
 
 
-def metadata(data: bytes) -> pq.FileMetaData:
+def metadata(data: bytes) -> Any:
     return pq.ParquetFile(pa.BufferReader(data)).metadata
 
 
