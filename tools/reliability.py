@@ -17,7 +17,7 @@ FIGURES = PROJECT / "benchmarks" / "chaos"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 _SUMS = ("days", "quiet_days", "attempts", "views_asked", "expected", "stored", "captured_rows", "healed_rows")
-_COUNTS = ("gaps", "faults")
+_COUNTS = ("gaps", "faults_drawn", "faults_struck")
 _LABELS = {
     "days": "days",
     "quiet_days": "of them without any fault",
@@ -72,7 +72,7 @@ def _table(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield _row("seeds and days", [_days(each["runs"]) for each in figures])
     for name, label in _LABELS.items():
         yield _row(label, [f"{each[name]:,}" for each in figures])
-    for heading, name in (("struck", "faults"), ("not whole at first", "gaps")):
+    for heading, name in (("drawn", "faults_drawn"), ("struck", "faults_struck"), ("not whole at first", "gaps")):
         for kind in sorted({kind for each in figures for kind in each[name]}):
             yield _row(f"{heading}: {kind}", [f"{each[name].get(kind, 0):,}" for each in figures])
     yield _row("processor seconds a day", [f"{each['cpu_seconds'] / each['days']:.1f}" for each in figures])

@@ -48,8 +48,8 @@ class DayResult:
         Sentences; none is what must be.
     digest
         Of all that was stored: the same script gives the same.
-    struck
-        Troubles by kind that really struck.
+    drawn, struck
+        Troubles of the script by kind, and how often they were seen to strike: requests, calls, deaths.
     """
 
     number: int
@@ -63,6 +63,7 @@ class DayResult:
     captured_rows: int
     attempts: int
     views_asked: int
+    drawn: Mapping[str, int]
     struck: Mapping[str, int]
     cpu_seconds: float
     wall_seconds: float = field(default=0.0)
@@ -105,6 +106,7 @@ def run_day(
         captured_rows=len(stored.captured),
         attempts=len(player.history.attempts),
         views_asked=player.history.views_asked,
+        drawn=script.kinds(),
         struck=dict(sorted(struck.items())),
         cpu_seconds=_cpu_seconds() - cpu,
         wall_seconds=time.monotonic() - began,

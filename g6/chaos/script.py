@@ -124,12 +124,13 @@ class Script:
         return self.session.trade_date
 
     def kinds(self) -> dict[str, int]:
-        """Troubles by kind, as the report counts them."""
+        """Return what was drawn, by kind."""
         counts: dict[str, int] = {}
         for fault in self.broker:
             name = f"broker: {fault['kind']}"
             counts[name] = counts.get(name, 0) + 1
         own = {
+            "kill -9 or power cut": len(self.deaths) + len(self.closing_deaths),
             "disk full": len(self.disk_full),
             "slow disk": len(self.slow_disk),
             "dead sink": len(self.dead_sink),

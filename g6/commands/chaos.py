@@ -61,7 +61,9 @@ def _show(report: Report) -> None:
     table.add_row("snapshots of a chain", f"{figures['expected']:,} due, {figures['stored']:,} stored whole")
     table.add_row("rows", f"{figures['captured_rows']:,} captured, {figures['healed_rows']:,} healed from candles")
     table.add_row("views asked", f"{figures['views_asked']:,} times")
-    for name, count in figures["faults"].items():
+    for name, count in figures["faults_drawn"].items():
+        table.add_row(f"drawn: {name}", f"{count:,}")
+    for name, count in figures["faults_struck"].items():
         table.add_row(f"struck: {name}", f"{count:,}")
     for cause, count in figures["gaps"].items():
         table.add_row(f"not whole: {cause}", f"{count:,}")

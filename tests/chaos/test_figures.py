@@ -19,7 +19,8 @@ RUN = {
     "captured_rows": 200_000,
     "healed_rows": 10_000,
     "gaps": {"network": 3},
-    "faults": {"kill -9": 5},
+    "faults_drawn": {"kill -9 or power cut": 6},
+    "faults_struck": {"kill -9": 5},
     "violations": [],
     "cpu_seconds": 100.0,
 }
@@ -31,9 +32,9 @@ def test_the_document_shows_the_figures_that_were_counted(project: Path):
 
 
 def test_runs_add_up():
-    both = reliability.merged(reliability.merged(None, RUN), RUN | {"first_day": 20, "faults": {"power cut": 1}})
+    both = reliability.merged(reliability.merged(None, RUN), RUN | {"first_day": 20, "faults_struck": {"power cut": 1}})
     assert (both["days"], both["expected"], both["gaps"]) == (40, 9000, {"network": 6})
-    assert both["faults"] == {"kill -9": 5, "power cut": 1}
+    assert both["faults_struck"] == {"kill -9": 5, "power cut": 1}
     assert "seed 1: 0 to 39" in reliability.filled(f"{reliability.BEGIN}{reliability.END}", [both])
 
 
