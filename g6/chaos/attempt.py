@@ -24,7 +24,7 @@ from g6_resources.sealing import derive_day, seal_day, trading_day
 from g6_sim.config import API_KEY, API_SECRET
 
 # Longer than any answer takes on a busy machine, shorter than the slow answers that the script draws.
-TIMEOUT_SECONDS = 3.0
+TIMEOUT_SECONDS = 5.0
 
 
 def run_attempt(world: ChaosWorld, number: int, death: Death | None) -> Outcome:

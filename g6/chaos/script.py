@@ -233,7 +233,7 @@ class _Drawing:
         for _ in range(self.some(0.25, 2)):
             faults += [_fault("stale", self.window(120, 2400), match=rng.choice(("", "NIFTY", "BANKNIFTY")))]
         if rng.random() < 0.08:
-            faults.append(_fault("slow", self.window(600, 3600), seconds=3.5, count=1))
+            faults.append(_fault("slow", self.window(600, 3600), seconds=5.5, count=1))
         if rng.random() < 0.1:
             opening = Window(self._first, self._first + timedelta(seconds=rng.uniform(5, 600)))
             faults.append(_fault(rng.choice(("empty_dump", "truncated_dump")), opening, keep=rng.uniform(0.1, 0.9)))
