@@ -49,17 +49,18 @@ class Finding:
 
 
 class IndexDay:
-    """One index's tables with what several checks need of them."""
+    """One index's tables with what several checks need of them; healed rows are left aside: they judge the capture."""
 
     def __init__(self, underlying: str, tables: Mapping[str, pd.DataFrame], day: TradingDay) -> None:
         self.underlying = underlying
         self.day = day
-        self.quotes, self.snapshots, self.overview = (tables[n] for n in ("quotes", "snapshots", "overview"))
-        self.chain = tables["option_chain"].sort_values(_LEG, ignore_index=True)
+        self.snapshots = tables["snapshots"]
+        self.quotes, self.overview = (_captured(tables[name]) for name in ("quotes", "overview"))
+        self.chain = _captured(tables["option_chain"]).sort_values(_LEG, ignore_index=True)
         self.moments = tables["expiry_overview"].sort_values(["expiry", "snapshot_at"], ignore_index=True)
         tags = day.tags(underlying).values()
         self.front_expiry = pd.Timestamp(min(tags)) if tags else pd.NaT
-        self.front = self.moments[self.moments["expiry"] == self.front_expiry]
+        self.front = _captured(self.moments[self.moments["expiry"] == self.front_expiry])
         self.near = self.chain[np.abs(floats(self.chain, "strike_offset")) <= NEAR]
         self.near_front = self.near[self.near["expiry"] == self.front_expiry]
 
@@ -72,6 +73,10 @@ class IndexDay:
         """Positions among the due instants of the snapshots that hold anything of the index."""
         stored = self.snapshots[self.snapshots["outcome"].isin(STORED)]
         return np.flatnonzero(np.isin(self.day.due, instants(stored, "snapshot_at")))
+
+
+def _captured(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[(rows["source"] != "candle").to_numpy(dtype=bool)]
 
 
 def finding(

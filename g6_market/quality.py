@@ -254,13 +254,13 @@ def _oi_unmoved(data: IndexDay) -> Finding:
 def _strikes_captured(data: IndexDay) -> Finding:
     check = "strikes_captured"
     full = data.snapshots[data.snapshots["full_chain"].astype(bool) & data.snapshots["outcome"].isin(STORED)]
-    full = full.merge(data.moments[["snapshot_at", "expiry", "legs", "listed_legs"]], on=["snapshot_at", "expiry"])
+    full = full.merge(data.moments[["snapshot_at", "expiry", "listed_legs"]], on=["snapshot_at", "expiry"])
     if full.empty:
         return finding(check, 100, 0, 5, "No full chain was stored all day.", full_chains=0)
-    lacking = 100 - 100 * floats(full, "legs") / floats(full, "listed_legs")
+    lacking = 100 - 100 * floats(full, "returned") / floats(full, "listed_legs")
     worst = full.iloc[int(np.argmax(lacking))]
     text = (
-        f"The worst full chain lacks {lacking.max():.2f} % of the listed legs: {worst['legs']} of "
+        f"The worst full chain lacks {lacking.max():.2f} % of the listed legs: {worst['returned']} of "
         f"{worst['listed_legs']} at {clock(worst['snapshot_at'])}, expiry {worst['expiry']:%Y-%m-%d}."
     )
     return finding(check, float(lacking.max()), 0, 5, text, full_chains=len(full))
