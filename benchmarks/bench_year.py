@@ -51,7 +51,7 @@ def _recomputed(took: Recomputed) -> list[dict[str, Any]]:
     # Wall time would tell how busy a shared machine was.
     rate = took.legs * PROCESSES / took.cpu_seconds
     note = (
-        f"{took.legs:,} legs of {len(sessions())} days derived again on {PROCESSES} processes: each day's quotes and "
+        f"{took.legs:,} legs of {took.days} days derived again on {PROCESSES} processes: each day's quotes and "
         "what belongs to it read, option_chain, expiry_overview, overview and daily_summary written, flushed to the "
         f"disk and read back, by the work of the per-index assets; CPU {took.cpu_seconds:.0f} s, wall "
         f"{took.seconds:.0f} s"

@@ -57,14 +57,15 @@ class Recomputed:
 
     Parameters
     ----------
-    legs, seconds
-        Rows of `option_chain` written, and wall time.
+    days, legs, seconds
+        How many days, rows of `option_chain` written, and wall time.
     cpu_seconds
         Of all processes.
     peak_gib
         Largest resident sizes of the processes, added.
     """
 
+    days: int
     legs: int
     seconds: float
     cpu_seconds: float
@@ -120,6 +121,7 @@ def recompute(root: DataRoot, days: list[date]) -> Recomputed:
     for one in done:
         peaks[one["pid"]] = max(peaks.get(one["pid"], 0), one["peak_kib"])
     result = Recomputed(
+        days=len(days),
         legs=sum(one["legs"] for one in done),
         seconds=time.perf_counter() - started,
         cpu_seconds=sum(one["cpu_seconds"] for one in done),
