@@ -29,7 +29,7 @@ from tools.audit import audit
 
 SECRETS = {
     **HIDDEN,
-    "KITE_API_KEY": "apikeyQ7mVx2",
+    "KITE_API_KEY": "apikeyQ7mVx2",  # pragma: allowlist secret
     "REDIS_PASSWORD": "redispasswordT4bYw6",  # pragma: allowlist secret
     "G6_ALERT_URLS": "json://127.0.0.1:9/hook/pass1234",
 }

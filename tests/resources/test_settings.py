@@ -74,6 +74,8 @@ def test_the_environment_template_names_every_variable_and_no_value(project: Pat
         "KITE_API_SECRET=",
         "INFLUX_TOKEN=",
         "REDIS_PASSWORD=",
+        "G6_ALERT_URLS=",
+        "G6_BACKUP_DIR=",
         "G6_CSV_BASE_DIR=",
         "G6_CONFIG=",
     ]
