@@ -164,9 +164,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_stood_nearest_to_the_money_firs
         ({"kind": "server_error", "status": 500}, "HTTP 500"),
         ({"kind": "rate_limit"}, "HTTP 429"),
         ({"kind": "token"}, "run `g6 login`"),
-        ({"kind": "reset"}, "ConnectionError"),
     ],
-    ids=["500", "429", "403", "reset"],
+    ids=["500", "429", "403"],
 )
 def test_a_broker_that_is_away_stops_it_with_a_reason_and_leaves_the_rest_for_later(
     holed: Holed, fault: dict[str, object], says: str

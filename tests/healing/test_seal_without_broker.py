@@ -37,11 +37,6 @@ def test_nobody_answers(holed: Holed) -> None:
     assert set(holed.quotes()["source"]) == {"quote"}
 
 
-def test_there_is_no_token(holed: Holed) -> None:
-    holed.root.token_file.unlink()
-    assert "run `g6 login`" in str(sealed(holed)["trouble"])
-
-
 def test_while_another_process_heals_the_world_it_is_left_to_the_next_run(holed: Holed) -> None:
     with alone(holed.root.state):
         assert "another process heals this world" in str(sealed(holed)["trouble"])
