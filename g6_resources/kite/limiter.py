@@ -83,7 +83,7 @@ class Limiter:
     def _take(self, family: str) -> datetime | None:
         """Count a call now and return None, or return when to ask again."""
         limit = self._limits[family]
-        with open(self._files[family], "a+", encoding="ascii", opener=private) as file:  # noqa: PTH123
+        with open(self._files[family], "a+", encoding="ascii", opener=private) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             now = self._clock.now()
             calls = _recent_calls(file, now, limit)
