@@ -1,7 +1,7 @@
 """Run every query of the documents on the world at hand: `python -m tools.try_documents`, after `make demo`.
 
 Queries are the ```sql and ```python blocks and the `g6 sql "..."` lines of README.md and docs. A date in them stands
-for the latest day of the world. A query that fails, or finds nothing where it is of a chain, is an error.
+for the latest day of the world, and so does `$day`. A query that fails, or finds nothing where it is of a chain, is an error.
 """
 
 import re
@@ -43,7 +43,7 @@ def main() -> int:
         day = db.sql("select max(trade_date)::date::varchar as day from overview")["day"][0]
         for document in DOCUMENTS:
             for query in queries(document.read_text(encoding="utf-8")):
-                rows = len(db.sql(dated(query, day)))
+                rows = len(db.sql(dated(query, day), {"day": day} if "$day" in query else None))
                 empty = rows == 0 and not any(text in query for text in _MAY_BE_EMPTY)
                 failed += empty
                 sys.stdout.write(
