@@ -1,7 +1,7 @@
 """Run every query of the documents on the world at hand: `python -m tools.try_documents`, after `make demo`.
 
-Queries are the ```sql and ```python blocks and the `g6 sql "..."` lines of README.md and docs. A date in them stands
-for the latest day of the world, and so does `$day`. A query that fails, or finds nothing where it is of a chain, is an error.
+Queries are the ```sql and ```python blocks and the `g6 sql "..."` lines of README.md and docs. A date in them, or `$day`,
+stands for the latest day of the world. A query that fails, or finds nothing where it is of a chain, is an error.
 """
 
 import re
