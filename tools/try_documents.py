@@ -1,6 +1,6 @@
 """Run every query of the documents on the world at hand: `python -m tools.try_documents`, after `make demo`.
 
-Queries are the ```sql and ```python blocks and the `g6 sql "..."` lines of README.md and docs. A date in them, or `$day`,
+Queries are the ```sql and ```python blocks and the `g6 sql "..."` lines of README.md and docs. A date, or `$day`,
 stands for the latest day of the world. A query that fails, or finds nothing where it is of a chain, is an error.
 """
 
