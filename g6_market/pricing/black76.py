@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from g6_market.pricing import native
-from g6_market.pricing.columns import aligned
+from g6_market.pricing.columns import aligned, flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def price(
     Parameters
     ----------
     forward, strike : array_like of float, shape (n,) or scalar
-        In points; positive.
+        In points, above 0.
     t_years : array_like of float
         Time to the fixing of the settlement, ACT/365.
     discount : array_like of float
@@ -68,14 +68,17 @@ def price(
     Returns
     -------
     ndarray of float64, shape (n,)
-        Relative error a few units of the last digit also far out of the money; NaN where an input is NaN.
+        Relative error a few units of the last digit also far out of the money; NaN where an input is NaN, infinite or
+        out of its range.
 
     Raises
     ------
+    TypeError
+        If a column holds no numbers, or `is_call` other than True and False.
     ValueError
         If two columns differ in length.
     """
-    columns = aligned(forward, strike, t_years, discount, volatility, is_call)
+    columns = aligned(forward, strike, t_years, discount, volatility, flags("is_call", is_call))
     result = np.empty(columns[0].size)
     native.run("price", result.size, *columns, result)
     return result
@@ -101,14 +104,16 @@ def greeks(
     Returns
     -------
     Greeks
-        NaN where an input is NaN, or where time or volatility is not positive.
+        NaN where an input is NaN or infinite, or where forward, strike, time or volatility is not above 0.
 
     Raises
     ------
+    TypeError
+        If a column holds no numbers, or `is_call` other than True and False.
     ValueError
         If two columns differ in length.
     """
-    columns = aligned(forward, strike, t_years, rate, volatility, is_call)
+    columns = aligned(forward, strike, t_years, rate, volatility, flags("is_call", is_call))
     results = [np.empty(columns[0].size) for _ in range(5)]
     native.run("greeks", columns[0].size, *columns, *results, np.empty(native.SCRATCH))
     return Greeks(*results)

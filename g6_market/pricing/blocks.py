@@ -37,6 +37,22 @@ def load(w: Any, column: int, values: Any, start: int, rows: int) -> None:
 
 
 @_block
+def load_finite(w: Any, column: int, values: Any, start: int, rows: int) -> None:
+    """Load a column of which infinities are unknown."""
+    load(w, column, values, start, rows)
+    for i in range(BLOCK):
+        w[column + i] = w[column + i] if abs(w[column + i]) < math.inf else math.nan
+
+
+@_block
+def load_positive(w: Any, column: int, values: Any, start: int, rows: int) -> None:
+    """Load a column of which only positive finite values mean anything; others are unknown."""
+    load(w, column, values, start, rows)
+    for i in range(BLOCK):
+        w[column + i] = w[column + i] if 0.0 < w[column + i] < math.inf else math.nan
+
+
+@_block
 def store(values: Any, w: Any, column: int, start: int, rows: int) -> None:
     """Copy rows of scratch memory out."""
     for i in range(rows):
@@ -48,10 +64,10 @@ def load_contracts(
     w: Any, forward: Any, strike: Any, years: Any, rate: Any, is_call: Any, start: int, rows: int
 ) -> None:
     """Load what a contract is and what it is discounted with."""
-    load(w, FORWARD, forward, start, rows)
-    load(w, STRIKE, strike, start, rows)
-    load(w, YEARS, years, start, rows)
-    load(w, RATE, rate, start, rows)
+    load_positive(w, FORWARD, forward, start, rows)
+    load_positive(w, STRIKE, strike, start, rows)
+    load_finite(w, YEARS, years, start, rows)
+    load_finite(w, RATE, rate, start, rows)
     load(w, CALL, is_call, start, rows)
 
 
@@ -112,6 +128,7 @@ def greeks(w: Any) -> None:
             w[RATE + i],
             w[VOLATILITY + i],
         )
+        sigma = sigma if years > 0.0 else math.nan
         is_call, call_is_out = w[CALL + i] > 0.0, strike >= forward
         root_years, root = math.sqrt(years), math.sqrt(forward * strike)
         s = sigma * root_years

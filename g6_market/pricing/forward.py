@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from g6_market.pricing import native
-from g6_market.pricing.columns import aligned, column
+from g6_market.pricing.columns import aligned, row_numbers
 
 FORWARD_SOURCES: tuple[str | None, ...] = (None, "parity_mid", "parity_last", "future")
 """Stored name of each code of `ForwardEstimate.source`; `future` is only ever set by the chain."""
@@ -85,15 +85,22 @@ def parity_forward(
 
     Raises
     ------
+    TypeError
+        If a column holds no numbers.
     ValueError
-        If columns differ in length, or chain_start does not run from 0 to n without falling.
+        If columns differ in length, chain_start does not run from 0 to n without falling, or the strikes of a chain
+        are not positive and rising.
     """
-    starts = column(chain_start, np.int64)
+    starts = row_numbers(chain_start)
     columns = aligned(strike, call_mid, put_mid, call_spread, put_spread, call_last, put_last)
     n, n_chains = columns[0].size, starts.size - 1
     if starts.ndim != 1 or n_chains < 0 or starts[0] != 0 or starts[-1] != n or np.any(np.diff(starts) < 0):
         raise ValueError(f"parity_forward: chain_start must rise from 0 to {n}, the number of pairs")
+    if not _rise(columns[0], starts):
+        raise ValueError("parity_forward: the strikes of each chain must be positive, rising and all known: sort them")
     years, rates, _ = aligned(t_years, rate, np.empty(n_chains))
+    if years.size != n_chains:
+        raise ValueError(f"parity_forward: t_years and rate have {years.size} rows, chain_start has {n_chains} chains")
     result = ForwardEstimate(
         forward=np.empty(n_chains),
         source=np.empty(n_chains, np.int8),
@@ -126,6 +133,8 @@ def sane_mid(bid: ArrayLike, ask: ArrayLike, tick: ArrayLike, vega_per_vol_point
 
     Raises
     ------
+    TypeError
+        If a column holds no numbers.
     ValueError
         If two columns differ in length.
     """
@@ -133,4 +142,11 @@ def sane_mid(bid: ArrayLike, ask: ArrayLike, tick: ArrayLike, vega_per_vol_point
     spread, mid = asks - bids, 0.5 * (bids + asks)
     # The millionth absorbs binary rounding of decimal prices: 100.15 - 100.05 exceeds 0.1.
     limit = np.fmax(np.fmax(2.0 * vegas, 0.02 * mid), 2.0 * ticks + 1e-6)
-    return np.where((bids > 0.0) & (bids < asks) & (spread <= limit), mid, np.nan)
+    return np.where((bids > 0.0) & (bids < asks) & (asks < np.inf) & (spread <= limit), mid, np.nan)
+
+
+def _rise(strike: NDArray[np.float64], starts: NDArray[np.int64]) -> bool:
+    begins = np.zeros(strike.size + 1, dtype=bool)
+    begins[starts] = True
+    rising = (strike[1:] > strike[:-1]) | begins[1:-1]
+    return bool(rising.all() and ((strike > 0.0) & (strike < np.inf)).all())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from g6_market.pricing import native
-from g6_market.pricing.columns import aligned
+from g6_market.pricing.columns import aligned, flags
 from g6_market.pricing.reasons import REASONS, Reason, reason_names
 
 __all__ = ["REASONS", "Reason", "implied_volatility", "reason_names"]
@@ -41,14 +41,17 @@ def implied_volatility(
         an in-the-money one within 4 units of the price's last digit divided by vega, as the price holds no more.
     reason : ndarray of int8, shape (n,)
         `Reason` of each NaN, the first that applies of `SETTLED` (t_years <= 0), `NO_FORWARD` (forward or t_years
-        unknown), `STALE` (price unknown), `UNDER_TICK`, `BELOW_INTRINSIC`, `NOT_CONVERGED`; `NONE` elsewhere.
+        unknown, as are infinite ones and a forward of 0 or less), `STALE` (price unknown), `UNDER_TICK`,
+        `BELOW_INTRINSIC`, `NOT_CONVERGED`; `NONE` elsewhere.
 
     Raises
     ------
+    TypeError
+        If a column holds no numbers, or `is_call` other than True and False.
     ValueError
         If two columns differ in length.
     """
-    columns = aligned(price, forward, strike, t_years, discount, is_call, tick)
+    columns = aligned(price, forward, strike, t_years, discount, flags("is_call", is_call), tick)
     volatility, reason = np.empty(columns[0].size), np.empty(columns[0].size, np.int8)
     native.run("implied", reason.size, *columns, volatility, reason, np.empty(native.SCRATCH))
     return volatility, reason

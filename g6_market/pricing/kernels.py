@@ -45,9 +45,13 @@ def _price(
     rows: int, forward: Any, strike: Any, years: Any, discount: Any, sigma: Any, is_call: Any, price: Any
 ) -> None:
     for i in range(rows):
+        s = sigma[i] * math.sqrt(years[i])
+        known = 0.0 < forward[i] < math.inf and 0.0 < strike[i] < math.inf and 0.0 < discount[i] < math.inf
+        if not (known and sigma[i] >= 0.0 and s < math.inf):
+            price[i] = math.nan
+            continue
         away = forward[i] - strike[i] if is_call[i] != 0 else strike[i] - forward[i]
         intrinsic = max(away, 0.0)
-        s = sigma[i] * math.sqrt(years[i])
         if s == 0.0:
             price[i] = discount[i] * intrinsic
             continue
@@ -79,7 +83,7 @@ def _greeks(
     for start in range(0, rows, BLOCK):
         count = min(BLOCK, rows - start)
         b.load_contracts(w, forward, strike, years, rate, is_call, start, count)
-        b.load(w, b.VOLATILITY, sigma, start, count)
+        b.load_positive(w, b.VOLATILITY, sigma, start, count)
         b.greeks(w)
         b.store(delta, w, b.DELTA, start, count)
         b.store(gamma, w, b.GAMMA, start, count)
@@ -105,7 +109,7 @@ def _implied(
         count = min(BLOCK, rows - start)
         b.load_contracts(w, forward, strike, years, discount, is_call, start, count)
         b.load(w, b.PRICE, price, start, count)
-        b.load(w, b.DISCOUNT, discount, start, count)
+        b.load_positive(w, b.DISCOUNT, discount, start, count)
         b.load(w, b.TICK, tick, start, count)
         b.normalise(w)
         b.solve(w, count)
@@ -142,9 +146,9 @@ def _legs(
     for start in range(0, rows, BLOCK):
         count = min(BLOCK, rows - start)
         b.load_contracts(w, forward, strike, years, rate, is_call, start, count)
-        b.load(w, b.BID, bid, start, count)
-        b.load(w, b.ASK, ask, start, count)
-        b.load(w, b.LAST, last, start, count)
+        b.load_positive(w, b.BID, bid, start, count)
+        b.load_positive(w, b.ASK, ask, start, count)
+        b.load_positive(w, b.LAST, last, start, count)
         b.load(w, b.TICK, tick, start, count)
         for i in range(count):
             if traded[start + i] == 0:
@@ -178,7 +182,8 @@ def _legs(
                 shared[row], reason[row] = own[out], own_reason[out]
             else:
                 shared[row] = math.nan
-                reason[row] = b.null_reason(math.nan, forward[row], years[row], 0.0, 0.0, b.STALE)
+                at = row - start
+                reason[row] = b.null_reason(math.nan, w[b.FORWARD + at], w[b.YEARS + at], 0.0, 0.0, b.STALE)
         b.load(w, b.VOLATILITY, shared, start, count)
         b.greeks(w)
         b.store(delta, w, b.DELTA, start, count)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from g6_market.pricing import native
-from g6_market.pricing.columns import aligned, column
+from g6_market.pricing.columns import aligned, flags, row_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def price_legs(
     is_call : array_like of bool, shape (n,)
         True for a call.
     bid, ask, last : array_like of float, shape (n,)
-        Best prices and last traded price in rupees; NaN where unknown.
+        Best prices and last traded price in rupees; NaN where unknown, as are those not above 0 and infinite ones.
     traded : array_like of bool, shape (n,)
         Whether `last` was traded in the interval of the snapshot.
     forward, t_years, rate, tick : array_like of float, shape (n,) or scalar
@@ -87,11 +87,15 @@ def price_legs(
 
     Raises
     ------
+    TypeError
+        If a column holds no numbers, or `is_call` or `traded` other than True and False.
     ValueError
         If columns differ in length, or a pair points outside them.
     """
-    columns = aligned(strike, is_call, bid, ask, last, traded, forward, t_years, rate, tick)
-    n, pairs = columns[0].size, column(pair, np.int64)
+    columns = aligned(
+        strike, flags("is_call", is_call), bid, ask, last, flags("traded", traded), forward, t_years, rate, tick
+    )
+    n, pairs = columns[0].size, row_numbers(pair)
     if pairs.shape != (n,) or (n and not -1 <= pairs.min() <= pairs.max() < n):
         raise ValueError(f"price_legs: pair must hold {n} row numbers from -1 to {n - 1}, one per leg")
     result = LegPricing(

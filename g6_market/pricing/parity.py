@@ -96,6 +96,8 @@ def _parity(
         if not (years[chain] >= 0.0 and math.isfinite(rate[chain])):
             continue
         carry, vega_per_strike = math.exp(rate[chain] * years[chain]), 0.004 * math.sqrt(years[chain])
+        if not carry < math.inf:
+            continue
 
         # The centre: least |C - P| of sane mids, else of any, else of last prices. Sane ones first because a wide book
         # far from the money can have equal mids by chance.
