@@ -11,6 +11,8 @@ from g6_assets.housekeeping import prune_run_history
 SESSION_JOB = "session_job"
 SEAL_JOB = "seal_job"
 MORNING_JOB = "morning_job"
+# The sensors number the attempts, also in an instance that runs lost runs again.
+OWN_ATTEMPTS = {"dagster/max_retries": "0"}
 
 
 def build(checks: Sequence[dg.AssetChecksDefinition]) -> list[Any]:
@@ -26,14 +28,14 @@ def build(checks: Sequence[dg.AssetChecksDefinition]) -> list[Any]:
             description="One trading day: from before the open to the close.",
             executor_def=dg.in_process_executor,
             # A ceiling for a run that nobody watches any more; the heartbeat is judged long before.
-            tags={"dagster/max_runtime": "36000"},
+            tags={"dagster/max_runtime": "36000", **OWN_ATTEMPTS},
         ),
         dg.define_asset_job(
             SEAL_JOB,
             selection=seal,
             description="Heal what candles can, seal a closed day, swap the views, judge the day.",
             executor_def=dg.in_process_executor,
-            tags={"dagster/max_runtime": "3600"},
+            tags={"dagster/max_runtime": "3600", **OWN_ATTEMPTS},
         ),
         dg.define_asset_job(
             MORNING_JOB,
