@@ -65,7 +65,7 @@ def market_hours(
         next_session=next_opening(calendar, now),
         runs=runs,
         heartbeat=_fact(beat, system),
-        finished=lake.lake().seal_record(today) is not None
+        finished=lake.lake(hot=True).seal_record(today) is not None
         or (beat is not None and beat.trade_date == today and beat.state == "ended"),
         resumed_at=resumed_at(market.root(), today),
         garbled_seconds=garbled_seconds,

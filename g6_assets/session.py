@@ -20,6 +20,8 @@ from g6_market.day import TradingDay
 from g6_market.schema import QUOTES
 from g6_resources.alerts import Alert, AlertLog
 from g6_resources.clock import SystemTime
+from g6_resources.lake import Lake
+from g6_resources.lake_s3 import StoreUnreachable
 from g6_resources.logs import logging_of_run
 from g6_resources.resources import (
     ClockResource,
@@ -32,6 +34,7 @@ from g6_resources.resources import (
     RedisResource,
     SessionFilesResource,
 )
+from g6_resources.warehouse import Warehouse
 
 SESSION_TAG = "g6/session"
 ATTEMPT_TAG = "g6/attempt"
@@ -137,7 +140,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         now = clock.clock()
         calendar = market.calendar()
         session = opened_session(calendar, date.fromisoformat(context.partition_key), now.now())
-        store = lake.lake()
+        store = lake.lake(hot=True)
         if store.seal_record(session.trade_date) is not None:
             context.log.info(f"{session.trade_date} is sealed: nothing due")
             return dg.MaterializeResult(metadata={"result": "nothing due: the day is sealed"})
@@ -169,7 +172,7 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                     list(plan.tags),
                     alerts,
                     # Visible from its first snapshot on, also where a later day is sealed already.
-                    show=lambda opened: warehouse.rebuild(also=[opened]),
+                    show=lambda opened: _show(warehouse, opened, context),
                 ),
             ),
             run_id=context.run.run_id,
@@ -184,12 +187,28 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 trade_date=session.trade_date.isoformat(),
             ):
                 report = capture.run()
+            _settle(store, context)
         finally:
             # Also on a cancel or Ctrl+C; the lock of a killed process is taken over by the next attempt.
             fence.release()
         return dg.MaterializeResult(metadata=_summary(report, attempt))
 
     return quotes
+
+
+def _show(warehouse: Warehouse, opened: date, context: dg.AssetExecutionContext) -> None:
+    try:
+        warehouse.rebuild(also=[opened])
+    except StoreUnreachable as error:
+        context.log.warning(f"the views stay as they are, and the session goes on: {error}")
+
+
+def _settle(store: Lake, context: dg.AssetExecutionContext) -> None:
+    """Bring up what an object store has not taken yet; if it does not answer, the seal does."""
+    try:
+        store.store.settle()
+    except StoreUnreachable as error:
+        context.log.warning(str(error))
 
 
 def _summary(report: SessionReport, attempt: int) -> dict[str, Any]:

@@ -99,6 +99,9 @@ class LocalStore:
         except OSError:
             return
 
+    def settle(self) -> None:
+        """Return at once: what was put is there."""
+
     def uri(self, path: str) -> str:
         """Return the absolute path; a pattern, or the beginning of a path, stays one."""
         return f"{self.folder}/{path}" if path else str(self.folder)

@@ -1,7 +1,8 @@
-"""The hot day of a lake that is elsewhere: its live files are kept on this machine too, where queries read them.
+"""The hot day of a lake that is elsewhere: its live files are on this machine first, and queries read them here.
 
-A day's hundreds of live files would each be a call to the object store in every query. What is sealed is read from the
-store itself. The store is the truth: a file counts once it is there.
+A live file is on this disk when `put` returns; the backlog takes it to the store. So a store that is slow or away costs
+no snapshot, and a day's hundreds of live files are not each a call to the store in every query. What is sealed is
+written to and read from the store itself.
 """
 
 import hashlib
@@ -10,10 +11,14 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from g6_market.schema import STORED_TABLES
 from g6_resources.lake_local import LocalStore
 from g6_resources.lake_s3 import S3Store
+
+if TYPE_CHECKING:
+    from g6_resources.lake_backlog import LakeBacklog
 
 _LIVE = "live"
 _AT_ONCE = 16  # calls that wait for the network, not for this machine
@@ -22,18 +27,23 @@ _AT_ONCE = 16  # calls that wait for the network, not for this machine
 class MirroredStore:
     """A remote store with the live tier mirrored in a local folder; implements `LakeStore`.
 
-    Listings join what the store lists and what the mirror has, because a store's index may lag behind its objects.
+    Listings join what the store lists and what the mirror has: the backlog, and what a lagging index does not know yet.
     """
 
-    def __init__(self, remote: S3Store, mirror: LocalStore) -> None:
+    def __init__(self, remote: S3Store, mirror: LocalStore, backlog: "LakeBacklog") -> None:
         self._remote = remote
         self._mirror = mirror
+        self._backlog = backlog
 
     def put(self, path: str, data: bytes) -> None:
-        """Store a file in the store, then in the mirror if it is live."""
-        self._remote.put(path, data)
-        if is_live(path):
-            self._mirror.put(path, data)
+        """Store a live file on this disk and let it go to the store after; any other in the store."""
+        if not is_live(path):
+            self._remote.put(path, data)
+            return
+        # The backlog first: what is in the mirror is surely on its way, wherever this process is killed.
+        self._backlog.put(path, data)
+        self._mirror.put(path, data)
+        self._backlog.wake()
 
     def put_if(self, path: str, data: bytes, expected: bytes | None) -> bool:
         """Store a file if it is still what was read before; False if somebody was faster."""
@@ -59,9 +69,13 @@ class MirroredStore:
         self._remote.move(path, target)
 
     def delete(self, path: str) -> None:
-        """Delete a file in both places; nothing happens if there is none."""
+        """Delete a file in both places; nothing happens if there is none. A live one that waits must `settle` first."""
         self._remote.delete(path)
         self._mirror.delete(path)
+
+    def settle(self) -> None:
+        """Return once the store has every live file; raises `StoreUnreachable` when it does not take them."""
+        self._backlog.settle()
 
     def uri(self, path: str) -> str:
         """Return where DuckDB reads the path: live files in the mirror, all others in the store."""
@@ -72,7 +86,7 @@ class MirroredStore:
         here = set(self._mirror.list(""))
         there = [path for table in STORED_TABLES for path in self._remote.list(f"{table.name}/{_LIVE}")]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(self.get, (path for path in there if path not in here)))
+            list(pool.map(self._fetch, (path for path in there if path not in here)))
 
     def seals(self) -> str:
         """Return a mark that changes whenever a day is sealed, or sealed again, by any machine."""
@@ -80,11 +94,18 @@ class MirroredStore:
         return hashlib.sha256(marks.encode()).hexdigest()[:16]
 
     def trim(self, days: Collection[date]) -> None:
-        """Delete the mirrored live files of sealed days, once no view names them."""
+        """Delete the mirrored live files of sealed days, once no view names them; what the store lacks stays."""
         sealed = {f"trade_date={day}" for day in days}
+        waiting = self._backlog.waiting()
         for path in filter(is_live, self._mirror.list("")):
-            if PurePosixPath(path).parts[2] in sealed:
+            if PurePosixPath(path).parts[2] in sealed and path not in waiting:
                 self._mirror.delete(path)
+
+    def _fetch(self, path: str) -> None:
+        try:
+            self.get(path)
+        except FileNotFoundError:  # sealed meanwhile; the seals are looked at next
+            return
 
 
 def is_live(path: str) -> bool:

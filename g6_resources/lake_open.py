@@ -4,7 +4,8 @@ The address is in `world.json`, so that nothing else needs to know where files a
 """
 
 import os
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import duckdb
@@ -12,19 +13,58 @@ import duckdb
 from g6_resources.lake import Lake, LocalStore
 from g6_resources.world import DataRoot
 
+if TYPE_CHECKING:
+    from g6_resources.lake_s3 import S3Store
 
-def open_lake(root: DataRoot) -> Lake:
-    """Return the lake of a data root."""
+
+BACKLOG = "lake"
+"""Name of the spool in which live files wait for the store."""
+_SESSION_PATIENCE = timedelta(seconds=4)
+_CHECK_PATIENCE = timedelta(seconds=10)
+
+
+def open_lake(root: DataRoot, *, hot: bool = False) -> Lake:
+    """Return the lake of a data root.
+
+    Parameters
+    ----------
+    hot
+        For the session of the day, which must not wait: where an object store does not answer, what this machine holds
+        of the day does; see `lake_hot`.
+    """
     local = LocalStore(root.lake)
     address = root.lake_address()
     if address is None:
         return Lake(local, current=root.current)
+    from g6_resources.lake_backlog import LakeBacklog
+    from g6_resources.lake_hot import HotStore
     from g6_resources.lake_mirror import MirroredStore
+
+    backlog = LakeBacklog(root.spool / BACKLOG, _remote(root, address).put)
+    if hot:
+        return Lake(HotStore(_remote(root, address, _SESSION_PATIENCE), local, backlog), current=root.current)
+    return Lake(MirroredStore(_remote(root, address), local, backlog), current=root.current)
+
+
+def check_store(address: dict[str, Any], folder: str) -> None:
+    """Prove that an object store will do for a world's lake, before anything of the world is made.
+
+    Raises
+    ------
+    LakeError
+        It will not: not there, no credentials, no bucket, no conditional writes, or the extra is not installed.
+    """
     from g6_resources.lake_s3 import S3Store
 
+    url, endpoint, region = f"{address['url']}/{folder}", address.get("endpoint"), address["region"]
+    S3Store(url, endpoint=endpoint, region=region, patience=_CHECK_PATIENCE).check()
+
+
+def _remote(root: DataRoot, address: dict[str, Any], patience: timedelta | None = None) -> "S3Store":
+    from g6_resources.lake_s3 import PATIENCE, S3Store
+
     url = f"{address['url']}/{root.world.folder}"
-    remote = S3Store(url, endpoint=address.get("endpoint"), region=address["region"])
-    return Lake(MirroredStore(remote, local), current=root.current)
+    return S3Store(url, endpoint=address.get("endpoint"), region=address["region"], patience=patience or PATIENCE)
 
 
 def let_duckdb_read(connection: duckdb.DuckDBPyConnection, root: DataRoot) -> None:

@@ -4,10 +4,12 @@ Credentials come from the environment (AWS_ACCESS_KEY_ID and its kin) or the mac
 Needs the extra `cluster` (the package `obstore`).
 """
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,13 +18,13 @@ from g6_resources.lake_local import LakeError
 if TYPE_CHECKING:
     from obstore.store import S3Store as _Client
 
-# 503, resets and time-outs are asked again for this long before a snapshot is given up as not stored.
-_PATIENCE = timedelta(seconds=20)
-_CALL_SECONDS = timedelta(seconds=7)
+# 503, resets and time-outs are asked again for this long before a call is given up.
+PATIENCE = timedelta(seconds=30)
+_PROBE = ".g6/probe"  # hidden: no listing of the lake shows it
 
 
 class StoreUnreachable(LakeError, OSError):
-    """The object store did not take or give an object within the patience of a snapshot."""
+    """The object store did not take or give an object within the patience of a call."""
 
 
 class S3Store:
@@ -36,6 +38,8 @@ class S3Store:
         Address of a store other than Amazon's; https, or http on loopback.
     region
         Its region.
+    patience
+        How long a call may take, retries included; an answer must come within half of it.
 
     Raises
     ------
@@ -43,14 +47,35 @@ class S3Store:
         The address is none of a bucket, or the extra is not installed.
     """
 
-    def __init__(self, url: str, *, endpoint: str | None = None, region: str = "ap-south-1") -> None:
+    def __init__(
+        self, url: str, *, endpoint: str | None = None, region: str = "ap-south-1", patience: timedelta = PATIENCE
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme != "s3" or not parts.netloc:
             raise LakeError(f"lake address {url!r} names no bucket; write it like s3://bucket/prefix")
+        if find_spec("obstore") is None:
+            raise LakeError(f"the lake {url} needs the package obstore; install the extra: pip install 'g6[cluster]'")
         self._bucket = parts.netloc
         self._prefix = parts.path.strip("/")
         self._endpoint = endpoint
         self._region = region
+        self._patience = patience
+
+    def check(self) -> None:
+        """Prove that the store lists, and writes on condition: what a world's lake needs of it.
+
+        Raises
+        ------
+        LakeError
+            Why it will not do, and what to change.
+        """
+        self.list(_PROBE)
+        self.put_if(_PROBE, b"", None)
+        if self.put_if(_PROBE, b"", None):
+            raise LakeError(
+                f"{self.uri('')}: the store overwrites what it was told to write only if absent (If-None-Match), so "
+                "two workers could undo each other's work; use a store with conditional writes (Amazon S3, MinIO, Ceph)"
+            )
 
     def put(self, path: str, data: bytes) -> None:
         """Store an object; a reader sees the one before or this one."""
@@ -117,6 +142,9 @@ class S3Store:
         with self._explained(path):
             obstore.delete(self._client, path)
 
+    def settle(self) -> None:
+        """Return at once: what was put is there."""
+
     def uri(self, path: str) -> str:
         """Return the address by which DuckDB reads the path."""
         return "/".join(part for part in (f"s3://{self._bucket}", self._prefix, path) if part)
@@ -126,13 +154,9 @@ class S3Store:
 
     @cached_property
     def _client(self) -> "_Client":
-        try:
-            from obstore.store import S3Store as Client
-        except ImportError:
-            raise LakeError(
-                f"the lake {self.uri('')} needs the package obstore; install the extra: pip install 'g6[cluster]'"
-            ) from None
-        options = _options(self._endpoint, self._region)
+        from obstore.store import S3Store as Client
+
+        options = _options(self._endpoint, self._region, self._patience)
         return Client(self._bucket, prefix=self._prefix or None, **options)
 
     @contextmanager
@@ -143,17 +167,30 @@ class S3Store:
             yield
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise StoreUnreachable(
-                f"{self.uri(path)}: the store refuses these credentials; set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY of an account that may read and write there"
+                f"{self.uri(path)}: the store refuses {_whose_keys()}; set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY of an account that may list, read, write and delete there"
             ) from error
-        except GenericError as error:
+        except (GenericError, FileNotFoundError) as error:
+            if "NoSuchBucket" in str(error):
+                raise StoreUnreachable(
+                    f"{self.uri(path)}: the store has no bucket {self._bucket!r}; make it, or name another in "
+                    "storage.lake.url"
+                ) from error
+            if isinstance(error, FileNotFoundError):
+                raise
+            at = self._endpoint or f"the region {self._region}"
             raise StoreUnreachable(
-                f"{self.uri(path)}: the store did not answer within {_PATIENCE.seconds} s, retries included; what is "
-                "stored is intact. Check the network, the endpoint and the store's own status"
+                f"{self.uri(path)}: the store at {at} gave no good answer within {self._patience.total_seconds():g} s "
+                f"with {_whose_keys()}, retries included; what is stored is intact. Check the network, "
+                "storage.lake.endpoint and the store's own status"
             ) from error
 
 
-def _options(endpoint: str | None, region: str) -> dict[str, Any]:
+def _whose_keys() -> str:
+    return "the keys of AWS_ACCESS_KEY_ID" if os.environ.get("AWS_ACCESS_KEY_ID") else "no AWS_ACCESS_KEY_ID set"
+
+
+def _options(endpoint: str | None, region: str, patience: timedelta = PATIENCE) -> dict[str, Any]:
     return {
         "config": {
             "region": region,
@@ -162,12 +199,12 @@ def _options(endpoint: str | None, region: str) -> dict[str, Any]:
         },
         "client_options": {
             "allow_http": endpoint is not None and endpoint.startswith("http://"),
-            "timeout": _CALL_SECONDS,
-            "connect_timeout": timedelta(seconds=2),
+            "timeout": patience / 2,
+            "connect_timeout": min(timedelta(seconds=2), patience / 2),
         },
         "retry_config": {
             "max_retries": 12,
-            "retry_timeout": _PATIENCE,
+            "retry_timeout": patience,
             "backoff": {"init_backoff": timedelta(milliseconds=50), "max_backoff": timedelta(seconds=3), "base": 2},
         },
     }

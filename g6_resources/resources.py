@@ -101,10 +101,9 @@ class LakeResource(dg.ConfigurableResource):
 
     data_root: str = Field(description=_ROOT)
 
-    def lake(self) -> Lake:
-        """Return the lake on this root's disk."""
-        root = open_root(Path(self.data_root))
-        return open_lake(root)
+    def lake(self, *, hot: bool = False) -> Lake:
+        """Return the root's lake, on its disk or on an object store; `hot` for the session, which must not wait."""
+        return open_lake(open_root(Path(self.data_root)), hot=hot)
 
 
 class SessionFilesResource(dg.ConfigurableResource):

@@ -85,6 +85,8 @@ def seal_day(lake: Lake, trade_date: date, derive_day: DeriveDay, swap: Callable
         all of them were put in place; the live files stay.
     DiskFull
         The disk is full; the day stays as it was.
+    StoreUnreachable
+        The lake is on an object store that does not answer; the day stays as it was, or as it is sealed.
     """
     clock = SystemTime()
     started = clock.monotonic()
@@ -93,6 +95,8 @@ def seal_day(lake: Lake, trade_date: date, derive_day: DeriveDay, swap: Callable
         raise SealError(
             f"nothing is stored for {trade_date}, so there is nothing to seal; days with data: {_known(lake)}"
         )
+    # What is still on its way to a store elsewhere would arrive there after its day's live files were deleted.
+    lake.store.settle()
     # Of what arrives while this runs nothing may go: it waits, live, for the next seal.
     taken_in = lake.live_files(trade_date)
     derived = derive_day(lake, trade_date)

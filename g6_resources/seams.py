@@ -128,7 +128,7 @@ class SnapshotSink(Protocol):
 
 
 class LakeStore(Protocol):
-    """Where the lake's files are: a local disk first. Paths are relative, with forward slashes."""
+    """Where the lake's files are: a local disk, or an object store. Paths are relative, with forward slashes."""
 
     def put(self, path: str, data: bytes) -> None:
         """Store a file atomically and durably: a reader sees all of it or none, also after a power cut."""
@@ -152,6 +152,10 @@ class LakeStore(Protocol):
 
     def delete(self, path: str) -> None:
         """Delete a file; nothing happens if there is none."""
+        ...
+
+    def settle(self) -> None:
+        """Return once all that was put is where every machine sees it; at once where `put` does that already."""
         ...
 
     def uri(self, path: str) -> str:

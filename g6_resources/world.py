@@ -201,6 +201,8 @@ def make_root(data_dir: Path, world: World | str, **extra: Any) -> DataRoot:
     ------
     WorldError
         If the folder holds another world, or its `world.json` cannot be read.
+    LakeError
+        If the object store of a new world's lake will not do; nothing is made then.
     """
     from g6_resources.clock import SystemTime  # readers of a root need no calendar, hence no PyYAML
 
@@ -213,6 +215,10 @@ def make_root(data_dir: Path, world: World | str, **extra: Any) -> DataRoot:
             raise _other_world(root.path, known["world"], world.name)
         if "lake" in extra and extra["lake"] != known.get("lake"):
             raise _other_lake(root.path, known.get("lake"), extra["lake"])
+    elif extra.get("lake"):
+        from g6_resources.lake_open import check_store
+
+        check_store(extra["lake"], world.folder)
     root.path.mkdir(parents=True, exist_ok=True)
     root.state.mkdir(mode=0o700, exist_ok=True)
     for folder in (root.lake, root.generations, root.current, root.cache, root.dagster_home):

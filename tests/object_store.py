@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,7 +19,7 @@ BUCKET = "g6-lake"
 
 
 @contextmanager
-def s3_server(folder: Path) -> Iterator[str]:
+def s3_server(folder: Path) -> Generator[str]:
     """Run an S3 server with an empty bucket `g6-lake`; yields its address."""
     pytest.importorskip("moto", reason="moto is not installed: make test installs it")
     url = f"http://127.0.0.1:{(port := free_port())}"
@@ -50,25 +50,30 @@ class Door:
     """A proxy before an S3 server.
 
     `faults` are used up one a request: "503", "reset" (before the server heard of it), "lost" (after the server did
-    it). Keys in `unlisted` are stored and readable, and missing from every listing, as in a store whose index lags.
+    it), "slow" (answered only when the door is told to `hurry`). What has `shut` in its path is refused with 503. Keys
+    in `unlisted` are stored and readable, and missing from every listing, as in a store whose index lags.
     """
 
     def __init__(self, server: str) -> None:
         self.server = server
         self.faults: deque[str] = deque()
         self.unlisted: set[str] = set()
+        self.shut = ""
+        self.deaf_to_conditions = False
+        self._hurry = threading.Event()
         self.requests: list[str] = []
         door = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def log_message(self, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 """Say nothing."""
 
             def _pass(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                fault = door.faults.popleft() if door.faults else ""
+                closed = door.shut and door.shut in self.path
+                fault = "503" if closed else door.faults.popleft() if door.faults else ""
                 door.requests.append(f"{self.command} {self.path}{' ' + fault if fault else ''}")
                 if fault == "reset":
                     self.connection.close()
@@ -77,9 +82,12 @@ class Door:
                 if fault == "503":
                     self._send(503, {}, b"<Error><Code>SlowDown</Code></Error>")
                     return
-                answer = requests.request(
-                    self.command, door.server + self.path, data=body, headers=dict(self.headers), timeout=20
-                )
+                if fault == "slow":
+                    door.wait()
+                headers = dict(self.headers)
+                if door.deaf_to_conditions:
+                    headers = {name: value for name, value in headers.items() if not name.lower().startswith("if-")}
+                answer = requests.request(self.command, door.server + self.path, data=body, headers=headers, timeout=20)
                 if fault == "lost":
                     self.connection.close()
                     self.close_connection = True
@@ -110,7 +118,16 @@ class Door:
             body = re.sub(entry.encode(), b"", body, flags=re.DOTALL)
         return body
 
+    def wait(self) -> None:
+        """Hold a slow answer back."""
+        self._hurry.wait(60)
+
+    def hurry(self) -> None:
+        """Let the slow answers go, those to come too."""
+        self._hurry.set()
+
     def close(self) -> None:
         """Close the door."""
+        self.hurry()
         self._http.shutdown()
         self._http.server_close()

@@ -21,6 +21,7 @@ from g6_resources.heartbeat import Heartbeat, HeartbeatFile
 from g6_resources.kite.client import KiteSource
 from g6_resources.kite.token import write_token
 from g6_resources.lake import Lake, LocalStore
+from g6_resources.lake_open import open_lake
 from g6_resources.lock import SessionLock
 from g6_resources.seams import Snapshot, SnapshotSink
 from g6_resources.world import DataRoot, make_root
@@ -136,7 +137,7 @@ class Desk:
 
     @property
     def lake(self) -> Lake:
-        return Lake(LocalStore(self.root.lake), current=self.root.current)
+        return open_lake(self.root)
 
     @property
     def lock(self) -> SessionLock:
@@ -160,7 +161,7 @@ class Desk:
             calendar=self.calendar,
             clock=clock,
             source=KiteSource.for_root(self.root, clock=clock, timeout_seconds=timeout_seconds),
-            lake=Lake(store or LocalStore(self.root.lake), current=self.root.current),
+            lake=Lake(store, current=self.root.current) if store else open_lake(self.root, hot=True),
             sinks=sinks,
             fence=self.lock.acquire(DAY, attempt, f"run-{attempt}"),
             heartbeat=HeartbeatFile(self.root.heartbeat_file, system or SystemTime()),
@@ -204,9 +205,9 @@ class Desk:
         return self.read(OPTION_CHAIN)
 
 
-def make_desk(folder: Path, url: str, day_plan: DayPlan | None = None, clock: str = "08:55") -> Desk:
+def make_desk(folder: Path, url: str, day_plan: DayPlan | None = None, clock: str = "08:55", **world: Any) -> Desk:
     """Make a world of its own on a running simulator, at a time of the day, logged in and without faults."""
-    root = make_root(folder, "sim:42")
+    root = make_root(folder, "sim:42", **world)
     write_simulator(root, Simulator(url=url, api_key=API_KEY))
     desk = Desk(root, url, SimControl(url), TradingCalendar.load(), day_plan or plan())
     desk.control.faults([])

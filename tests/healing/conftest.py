@@ -5,13 +5,14 @@ out; at 15:20 and 15:25 the token was dead.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from g6_assets.capture import DayPlan
 from g6_assets.capture.snapshot import Taken
 from g6_assets.heal import HealLimit, HealReport, heal_day
 from g6_market.calendar import TradingCalendar
@@ -101,18 +102,27 @@ def simulator() -> Iterator[SimServer]:
 @pytest.fixture(scope="session")
 def captured(simulator: SimServer, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """The day as its session left it."""
-    small = replace(plan(strikes=2), tags=SMALL, strikes_each_side={"NIFTY": 2})
-    desk = make_desk(tmp_path_factory.mktemp("captured"), simulator.url, small, clock="14:28")
+    desk = make_desk(tmp_path_factory.mktemp("captured"), simulator.url, small_plan(), clock="14:28")
+    capture_with_holes(desk)
+    return desk
+
+
+def small_plan() -> DayPlan:
+    return replace(plan(strikes=2), tags=SMALL, strikes_each_side={"NIFTY": 2})
+
+
+def capture_with_holes(desk: Desk, on_taken: Callable[[Taken], None] = lambda _: None) -> None:
+    """Run the session of the day."""
     desk.control.faults(FAULTS)
     session = desk.launch()
 
     def log_in_after_15_25(taken: Taken) -> None:
+        on_taken(taken)
         if taken.due == at("15:25"):
             desk.log_in()
 
     desk.told.on_taken = log_in_after_15_25
     session.run()
-    return desk
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
 """A world whose lake is on an object store: captured, sealed and asked, on two machines."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 import g6
-from g6_resources.lake import LocalStore
+from g6_resources.lake import LakeError, LocalStore
 from g6_resources.lake_open import open_lake
+from g6_resources.lake_s3 import StoreUnreachable
 from g6_resources.sealing import seal_day
+from g6_resources.spool import Spool
 from g6_resources.warehouse import Warehouse
 from g6_resources.world import DataRoot, WorldError, make_root
 from tests.object_store import BUCKET, Door, s3_server
@@ -31,6 +35,12 @@ def door(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
     door = Door(server)
     yield door
     door.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store is given up soon."""
+    monkeypatch.setattr("g6_resources.lake_s3.PATIENCE", timedelta(seconds=3))
 
 
 def machine(folder: Path, door: Door, prefix: str) -> DataRoot:
@@ -96,3 +106,83 @@ def test_a_world_keeps_the_lake_it_was_made_with(door: Door, tmp_path: Path) -> 
         machine(tmp_path, door, "elsewhere")
     assert make_root(tmp_path, "sim:7").lake_address() == root.lake_address()
     assert not isinstance(open_lake(root).store, LocalStore)
+
+
+def test_live_files_wait_on_this_disk_while_the_store_is_away_and_go_up_in_their_order(
+    door: Door, tmp_path: Path, impatient: None
+) -> None:
+    root = machine(tmp_path / "one", door, "f")
+    door.shut = "/"
+    lake = open_lake(root)
+    made.write_day(lake, FRIDAY, 2)
+    with pytest.raises(StoreUnreachable, match="live files wait on this disk"):
+        lake.store.settle()
+    kept = Spool(root.spool / "lake", 0).backlog()
+    assert kept.dropped == 0
+    with pytest.raises(StoreUnreachable):
+        seal_day(lake, FRIDAY, as_captured, Warehouse(root).swap)
+    door.shut = ""
+    before = len(door.requests)
+    open_lake(root).store.settle()  # as a process does that comes after a crash
+    assert Spool(root.spool / "lake", 0).backlog().files == 0
+    stored = [unquote(line).rpartition("f/sim-7/")[2] for line in door.requests[before:] if line.startswith("PUT")]
+    assert stored.index(live("quotes", "s091600")) < stored.index(live("snapshots", "s091600"))
+    assert stored.index(live("overview", "s091600")) < stored.index(live("quotes", "s091700"))
+    seal_day(lake, FRIDAY, as_captured, Warehouse(root).swap)
+    assert rows(root) == rows(machine(tmp_path / "two", door, "f")) == [(FRIDAY, 2 * LEGS)]
+
+
+SENTINEL_OF_QUOTES = "quotes/live/trade_date=1970-01-01/schema.parquet"
+
+
+def live(table: str, name: str) -> str:
+    return f"{table}/live/trade_date={FRIDAY}/{name}.parquet"
+
+
+def test_a_store_that_hangs_holds_up_nobody_who_writes(door: Door, tmp_path: Path) -> None:
+    root = machine(tmp_path, door, "g")
+    door.faults.extend(["slow"] * 1000)
+    lake = open_lake(root)
+    made.write_day(lake, FRIDAY, 2)  # returns, although not one request is answered before the next line
+    assert LocalStore(root.lake).list(f"quotes/live/trade_date={FRIDAY}") == [
+        live("quotes", "s091600"),
+        live("quotes", "s091700"),
+    ]
+    door.faults.clear()
+    door.hurry()
+    lake.store.settle()
+    assert len(lake.read("quotes", FRIDAY)) == 2 * LEGS
+
+
+def test_what_the_store_lacks_is_not_trimmed_when_another_machine_seals(
+    door: Door, tmp_path: Path, impatient: None
+) -> None:
+    collector, other = machine(tmp_path / "one", door, "h"), machine(tmp_path / "two", door, "h")
+    lake = open_lake(collector)
+    made.write_day(lake, FRIDAY, 2)
+    lake.store.settle()
+    door.shut = "s091900"
+    made.write_snapshot(lake, FRIDAY, 3)
+    seal_day(open_lake(other), FRIDAY, as_captured, Warehouse(other).swap)
+    Warehouse(collector).follow()
+    assert LocalStore(collector.lake).list("quotes/live") == [SENTINEL_OF_QUOTES, live("quotes", "s091900")]
+    door.shut = ""
+    seal_day(open_lake(collector), FRIDAY, as_captured, Warehouse(collector).swap)
+    assert rows(other) == [(FRIDAY, 3 * LEGS)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"url": "s3://no-such-bucket/x"}, "has no bucket 'no-such-bucket'"),
+        ({"endpoint": "http://127.0.0.1:9"}, r"127\.0\.0\.1:9 gave no good answer .* storage\.lake\.endpoint"),
+    ],
+)
+def test_a_store_that_will_not_do_is_named_before_anything_of_the_world_is_made(
+    wrong: dict[str, str], sentence: str, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("g6_resources.lake_open._CHECK_PATIENCE", timedelta(milliseconds=500))
+    lake = {"url": f"s3://{BUCKET}/i", "endpoint": door.url, "region": "ap-south-1"} | wrong
+    with pytest.raises(LakeError, match=sentence):
+        make_root(tmp_path, "sim:7", lake=lake)
+    assert not list(tmp_path.iterdir())

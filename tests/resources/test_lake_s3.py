@@ -1,6 +1,7 @@
 """The lake on an object store: the real `Lake` on a real S3 server over HTTP, and on one that fails."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -93,10 +94,44 @@ def test_a_folder_is_not_confused_with_one_whose_name_begins_alike(store: S3Stor
 
 
 def test_a_dead_store_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("g6_resources.lake_s3._PATIENCE", pd.Timedelta(milliseconds=200).to_pytimedelta())
-    store = S3Store(f"s3://{BUCKET}/x", endpoint="http://127.0.0.1:9")
-    with pytest.raises(StoreUnreachable, match="did not answer"):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-no-account")
+    store = S3Store(f"s3://{BUCKET}/x", endpoint="http://127.0.0.1:9", patience=timedelta(milliseconds=200))
+    with pytest.raises(
+        StoreUnreachable, match=r"127\.0\.0\.1:9 gave no good answer within 0\.2 s .* storage\.lake\.endpoint"
+    ):
         store.get("a")
+
+
+def test_a_bucket_that_is_missing_is_no_empty_lake(door: Door) -> None:
+    store = S3Store("s3://no-such-bucket/x", endpoint=door.url)
+    for ask in (
+        store.check,
+        lambda: store.get("seals/a.json"),
+        lambda: store.list("seals"),
+        lambda: store.put("a", b""),
+    ):
+        with pytest.raises(StoreUnreachable, match="no bucket 'no-such-bucket'"):
+            ask()
+
+
+def test_a_store_that_ignores_conditions_is_refused(door: Door, store: S3Store) -> None:
+    store.check()
+    door.deaf_to_conditions = True
+    with pytest.raises(LakeError, match="If-None-Match"):
+        store.check()
+
+
+def test_an_answer_that_comes_too_late_is_a_failure_and_asked_for_again(door: Door) -> None:
+    store = S3Store(f"s3://{BUCKET}/late", endpoint=door.url, patience=timedelta(seconds=1))
+    door.faults.append("slow")
+    store.put("a", b"1")
+    assert not door.faults
+    assert store.get("a") == b"1"
+    door.faults.extend(["slow"] * 9)
+    with pytest.raises(StoreUnreachable, match="gave no good answer within 1 s"):
+        store.get("a")
+    door.hurry()
 
 
 def test_an_address_without_a_bucket_is_refused() -> None:
