@@ -111,6 +111,17 @@ def test_who_works_by_keyboard_keeps_his_place(still: Desk, opened: Opener):
         assert page.evaluate("document.activeElement.innerText").startswith(name)
 
 
+def test_the_whole_book_stands_where_the_greeks_were(still: Desk, opened: Opener):
+    page = opened(f"{still[1]}/?index=NIFTY&expiry=this_week&day={BEFORE}&at=09:18")
+    calls = page.locator("thead th.call")
+    greeks, book = ["Vega", "Theta", "Gamma", "Delta", "Bid", "Ask"], ["LTP", "Chg", "Bid qty", "Bid", "Ask", "Ask qty"]
+    expect(calls).to_have_text(["15m", "OI chg", "OI", "Vol", *greeks, "Price"])
+    page.keyboard.press("g")
+    expect(calls).to_have_text(["15m", "OI chg", "OI", "Vol", *book, "Price"])
+    assert cell(page, 23_900, "last", "call") == "103.00"
+    assert cell(page, 23_900, "bid_quantity", "put") == "–"
+
+
 def test_a_new_minute_appears_by_itself(moving: Desk, opened: Opener):
     world, url = moving
     page = opened(url)
@@ -176,6 +187,8 @@ def test_the_straddle_stands_against_the_earlier_days_of_its_weekday(still: Desk
 
 def test_a_click_into_a_chart_goes_to_that_minute(still: Desk, opened: Opener):
     page = opened(f"{still[1]}/?index=NIFTY&expiry=this_week&day={BEFORE}&at=09:23&view=straddle")
+    # The chart is drawn anew when the earlier days have come.
+    expect(page.locator(".past")).not_to_be_empty()
     box = page.locator(".chart.price .u-over").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 2, box["y"] + 20)

@@ -18,7 +18,7 @@ export function colour(name) {
 
 /** A line: what it is called, its colour in the style sheet, how its values read. */
 export function line(label, name, value, more = {}) {
-  const { dash, width = 1.6, points = false, only } = more;
+  const { dash, width = 1.6, points = false, only, size = 5 } = more;
   const stroke = colour(name);
   return {
     label,
@@ -26,7 +26,7 @@ export function line(label, name, value, more = {}) {
     width: only === "points" ? 0 : width,
     dash,
     spanGaps: false,
-    points: { show: points || only === "points", size: 5, stroke, fill: stroke },
+    points: { show: points || only === "points", size, stroke, fill: stroke },
     paths: only === "points" ? () => null : undefined,
     value: (_, raw) => value(raw),
     ...(more.scale ? { scale: more.scale } : {}),
@@ -34,11 +34,11 @@ export function line(label, name, value, more = {}) {
 }
 
 /** Draw lines into `place`, which keeps its size; replaces what was drawn there before. */
-export function plot(place, { series, data, x, y, right, marks = [], onclick, sync }) {
+export function plot(place, { series, data, x, y, right, marks = [], onclick, sync, legendRows = 1 }) {
   alive.get(place)?.();
   const chart = new uPlot(
     {
-      ...sizeOf(place),
+      ...sizeOf(place, legendRows),
       padding: [8, right ? 0 : 20, 0, 0],
       scales: { x: { time: false, ...(x.range ? { range: x.range } : {}) }, y: y.range ? { range: y.range } : {}, ...(right ? { right: {} } : {}) },
       axes: [axis(x, 3), axis(y), ...(right ? [{ ...axis(right), scale: "right", side: 1, grid: { show: false } }] : [])],
@@ -54,7 +54,7 @@ export function plot(place, { series, data, x, y, right, marks = [], onclick, sy
     place.classList.add("clickable");
     chart.over.addEventListener("click", () => chart.cursor.idx !== null && onclick(chart.data[0][chart.cursor.idx]));
   }
-  const watcher = new ResizeObserver(() => chart.setSize(sizeOf(place)));
+  const watcher = new ResizeObserver(() => chart.setSize(sizeOf(place, legendRows)));
   watcher.observe(place);
   alive.set(place, () => {
     watcher.disconnect();
@@ -84,8 +84,8 @@ export const DAY_AXIS = {
 
 const LEGEND_HEIGHT = 26;
 
-function sizeOf(place) {
-  return { width: Math.max(place.clientWidth, 200), height: Math.max(place.clientHeight - LEGEND_HEIGHT, 100) };
+function sizeOf(place, legendRows) {
+  return { width: Math.max(place.clientWidth, 200), height: Math.max(place.clientHeight - LEGEND_HEIGHT * legendRows, 100) };
 }
 
 function axis(kind, size) {

@@ -19,7 +19,7 @@ const BUILD_UP = {
   unchanged: ["·", "unchanged"],
 };
 
-// From the outside to the strike; puts mirror it.
+// From the outside to the strike; puts mirror it. Where the greeks are left out, there is room for the whole book.
 const COLUMNS = [
   { name: "build_up", head: "15m", title: "Build-up over 15 minutes, from the option's own price and open interest", cell: buildUp },
   { name: "oi_change", head: "OI chg", title: "Change of open interest, lakh", cell: change },
@@ -29,8 +29,12 @@ const COLUMNS = [
   { name: "theta", head: "Theta", greek: true, title: "Rupees per calendar day", cell: (row, side) => plain(f.number(row[`${side}_theta`]), "soft") },
   { name: "gamma", head: "Gamma", greek: true, title: "Change of delta per point", cell: (row, side) => plain(f.number(row[`${side}_gamma`], 5), "soft") },
   { name: "delta", head: "Delta", greek: true, title: "Per point of the forward", cell: (row, side) => plain(f.number(row[`${side}_delta`])) },
+  { name: "last", head: "LTP", book: true, title: "Last traded price", cell: (row, side) => plain(f.number(row[`${side}_last`])) },
+  { name: "moved", head: "Chg", book: true, title: "Change of the price against the previous close", cell: moved },
+  { name: "bid_quantity", head: "Bid qty", book: true, title: "Units wanted at the best bid", cell: (row, side) => plain(f.number(row[`${side}_bid_quantity`], 0), "soft") },
   { name: "bid", head: "Bid", title: "Best bid", cell: (row, side) => plain(f.number(row[`${side}_bid`]), "soft") },
   { name: "ask", head: "Ask", title: "Best ask", cell: (row, side) => plain(f.number(row[`${side}_ask`]), "soft") },
+  { name: "ask_quantity", head: "Ask qty", book: true, title: "Units offered at the best ask", cell: (row, side) => plain(f.number(row[`${side}_ask_quantity`], 0), "soft") },
   { name: "price", head: "Price", title: "Middle of bid and ask, else the last price if it traded", cell: price },
 ];
 
@@ -38,7 +42,7 @@ const COLUMNS = [
 export function draw(place, answers, context) {
   const rows = rowsOf(answers.chain).map((row) => (left(row, context.healed) ? blank(row) : row));
   const shown = around(rows, state.strikes);
-  const columns = COLUMNS.filter((column) => !column.greek || state.greeks === "on");
+  const columns = COLUMNS.filter((column) => (state.greeks === "on" ? !column.book : !column.greek));
   const most = Math.max(1, ...shown.flatMap((row) => [row.call_oi ?? 0, row.put_oi ?? 0]));
   const since = sinceOf(rows);
   const mostChange = Math.max(1, ...shown.flatMap((row) => [Math.abs(row[`call_oi_change_${since}`] ?? 0), Math.abs(row[`put_oi_change_${since}`] ?? 0)]));
@@ -83,7 +87,7 @@ function controls(rows, shown, since) {
         h("button", { role: "radio", "aria-checked": String(state.strikes === width), title: "Strikes (w)", onclick: () => set({ strikes: width }) }, names[width]),
       ),
     ),
-    h("button", { class: "toggle", "aria-pressed": String(state.greeks === "on"), title: "Greeks (g)", onclick: () => set({ greeks: state.greeks === "on" ? "off" : "on" }) }, "Greeks"),
+    h("button", { class: "toggle", "aria-pressed": String(state.greeks === "on"), title: "Greeks, or last price and quantities (g)", onclick: () => set({ greeks: state.greeks === "on" ? "off" : "on" }) }, "Greeks"),
     h("span", { class: "count" }, `${shown.length} of ${rows.length} strikes · OI and volume in lakh, OI change ${SINCE[since]}${healed ? ` · ${healed} strikes healed from candles` : ""}`),
     h("div", { class: "side put" }, "Puts"),
   );
@@ -155,13 +159,18 @@ function buildUp(row, side) {
   return h("td", { title, "data-build": row[`${side}_build_up`] }, text);
 }
 
+function moved(row, side) {
+  const value = row[`${side}_change`];
+  return plain(f.signed(value), value < 0 ? "down" : value > 0 ? "up" : false);
+}
+
 function price(row, side) {
   const value = row[`${side}_price`];
-  const moved = row[`${side}_change`];
-  const title = moved === null || moved === undefined ? "" : `${f.signed(moved)} against the previous close`;
+  const change = row[`${side}_change`];
+  const title = !isKnown(change) ? "" : `${f.signed(change)} against the previous close`;
   const last = value === null || value === undefined ? row[`${side}_last`] : null;
   const text = last === null || last === undefined ? f.number(value) : f.number(last);
-  return h("td", { title: last ? `last price, not of this minute; ${title}` : title, class: last ? "old" : moved < 0 ? "down" : moved > 0 ? "up" : false }, text);
+  return h("td", { title: last ? `last price, not of this minute; ${title}` : title, class: last ? "old" : change < 0 ? "down" : change > 0 ? "up" : false }, text);
 }
 
 function foot(rows, columns, since) {

@@ -88,12 +88,12 @@ function charts(place, { legs, snapshots }, expiries, { second, day }) {
         return [places.map((position) => columns.second[position]), places.map((position) => value(columns, position))];
       }),
     );
-  const series = (tell) => expiries.map((expiry, order) => line(shortDate(expiry), COLOURS[order % COLOURS.length], tell, { width: 1.2 }));
+  const series = (tell, more) => expiries.map((expiry, order) => line(shortDate(expiry), COLOURS[order % COLOURS.length], tell, more));
   if (legs.second.length) {
-    plot(place.querySelector(".of-stale"), { ...shared, y: { values: (_, ticks) => ticks.map((tick) => percent(tick, 0)), size: 46, range: (_, __, high) => [0, Math.max(high ?? 0, 0.1)] }, data: lines(legs, (columns, position) => (columns.near[position] ? columns.stale[position] / columns.near[position] : null)), series: series((value) => percent(value, 1)) });
+    plot(place.querySelector(".of-stale"), { ...shared, y: { values: (_, ticks) => ticks.map((tick) => percent(tick, 0)), size: 46, range: (_, __, high) => [0, Math.max(high ?? 0, 0.1)] }, data: lines(legs, (columns, position) => (columns.near[position] ? columns.stale[position] / columns.near[position] : null)), series: series((value) => percent(value, 1), { width: 1.2 }) });
   }
   if (snapshots.second.length) {
-    plot(place.querySelector(".of-delay"), { ...shared, y: { values: (_, ticks) => ticks.map((tick) => `${number(tick, 1)} s`), size: 46 }, data: lines(snapshots, (columns, position) => (columns.latency_ms[position] === null ? null : columns.latency_ms[position] / 1000)), series: series((value) => (value === null ? DASH : `${number(value)} s`)) });
+    plot(place.querySelector(".of-delay"), { ...shared, y: { values: (_, ticks) => ticks.map((tick) => `${number(tick, 1)} s`), size: 46 }, data: lines(snapshots, (columns, position) => (columns.latency_ms[position] === null ? null : columns.latency_ms[position] / 1000)), series: series((value) => (value === null ? DASH : `${number(value)} s`), { only: "points", size: 3 }) });
   }
 }
 

@@ -52,6 +52,7 @@ function smile(place, smiles, { at, expiry }) {
     y: { values: percentTicks },
     data: window.uPlot.join(tables),
     series,
+    legendRows: 2,
     marks: [{ at: 0, colour: "accent", text: "Forward", dash: true }],
   });
 }
