@@ -1,72 +1,17 @@
 """Every number of the overviews of a recorded day, computed again in plain SQL from what was received.
 
 The queries below share no code with g6_market: they start from `quotes`, `snapshots`, `instruments`, `expiries` and
-`reference`, and only what rests on a volatility starts from the stored iv, delta, gamma and forward.
+`reference`, and only what rests on a volatility starts from the stored iv, delta, gamma and forward. These themselves
+are computed again in `test_prices_sql`.
 """
-
-from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from market_data import FRIDAY, calendar, recorded_day
-
-from g6_market.schema import REFERENCE, conform
-from g6_resources.lake import Lake, LocalStore
-from g6_resources.sealing import derive_day, seal_day
-from g6_resources.warehouse import Warehouse
-from tests.resources.lake_frames import root_at
+from recorded_store import KEYS, assert_agrees
 
 pytestmark = pytest.mark.reference
-
-KEYS = ["underlying", "expiry", "snapshot_at"]
-
-
-def made_up_reference(quotes: pd.DataFrame) -> pd.DataFrame:
-    """Open interest before the first snapshot; every fortieth contract is new, and all of one expiry unknown."""
-    first = quotes.sort_values("snapshot_at").drop_duplicates("tradingsymbol")
-    oi = first["oi"].astype("float64").to_numpy()
-    number = np.arange(len(first))
-    unknown = (number % 40 == 7) | (first["expiry"] == pd.Timestamp("2025-10-28")).to_numpy()
-    frame = first[[c for c in REFERENCE.names if c in first.columns]].assign(
-        previous_close=first["last_price"],
-        opening_oi=np.round(oi * 0.9 + 75 * (number % 11)),
-        previous_oi=np.where(unknown, np.nan, np.round(oi * 0.8)),
-    )
-    return conform(frame, REFERENCE)
-
-
-def with_trade_times(quotes: pd.DataFrame) -> pd.DataFrame:
-    """Trade times were not recorded: a contract whose volume has grown since its row before traded in between."""
-    rows = quotes.sort_values(["tradingsymbol", "snapshot_at"])
-    traded = rows.groupby("tradingsymbol")["volume"].diff() > 0
-    at = (rows["snapshot_at"] - pd.Timedelta(seconds=5)).where(traded.fillna(False))
-    return quotes.assign(last_trade_at=at.groupby(rows["tradingsymbol"]).ffill())
-
-
-@pytest.fixture(scope="module")
-def db(reference_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The recorded day sealed; every third snapshot counts as a full chain."""
-    root = root_at(tmp_path_factory.mktemp("recorded"))
-    recorded = recorded_day(reference_data)
-    day, snapshots = recorded.day, recorded.snapshots
-    beats = np.sort(snapshots["snapshot_at"].unique())[2::3]
-    lake = Lake(LocalStore(root.lake), current=root.current)
-    for name, frame in {
-        "conventions": day.conventions.to_frame(),
-        "instruments": day.instruments,
-        "expiries": day.expiries,
-        "reference": made_up_reference(recorded.quotes),
-        "quotes": with_trade_times(recorded.quotes),
-        "snapshots": snapshots.assign(full_chain=snapshots["snapshot_at"].isin(beats)),
-    }.items():
-        lake.write_live(name, FRIDAY, "day", frame)
-    seal_day(lake, FRIDAY, lambda lake_, date_: derive_day(lake_, date_, calendar()), Warehouse(root).swap)
-    with duckdb.connect(str(root.warehouse), read_only=True) as connection:
-        yield connection
-
 
 # Legs as received, at full chains only.
 FULL = """
@@ -75,24 +20,6 @@ full_legs AS (
     q.bid_price, q.ask_price
   FROM quotes q JOIN snapshots s USING (underlying, expiry, snapshot_at) WHERE s.full_chain AND q.strike IS NOT NULL
 )"""
-
-
-def assert_agrees(
-    db: duckdb.DuckDBPyConnection, names: list[str], query: str, *, least: int, carried: bool = False, rel: float = 1e-9
-) -> None:
-    """Compare columns of expiry_overview with a query's; `carried` joins the last row of the query at or before."""
-    computed = db.sql(query).df()
-    stored = db.sql(f"SELECT {', '.join([*KEYS, *names])} FROM expiry_overview ORDER BY snapshot_at").df()
-    if carried:
-        computed = computed.sort_values("snapshot_at")
-        both = pd.merge_asof(stored, computed, on="snapshot_at", by=KEYS[:2], suffixes=("", "_sql"))
-    else:
-        both = stored.merge(computed, on=KEYS, how="left", suffixes=("", "_sql"), validate="one_to_one")
-    assert len(both) == len(stored) > 1500
-    for name in names:
-        ours, theirs = both[name].astype(float), both[f"{name}_sql"].astype(float)
-        assert ours.notna().sum() >= least, name
-        np.testing.assert_allclose(ours, theirs, rtol=rel, atol=0, err_msg=name)
 
 
 def test_totals_ratios_and_open_interest_changes(db: duckdb.DuckDBPyConnection) -> None:
@@ -131,84 +58,6 @@ def test_max_pain(db: duckdb.DuckDBPyConnection) -> None:
       GROUP BY ALL)
     SELECT underlying, expiry, snapshot_at, arg_min(strike, (pain, strike)) AS max_pain FROM pains GROUP BY ALL"""
     assert_agrees(db, ["max_pain"], query, least=1500, carried=True)
-
-
-# The normal distribution to 1e-14 (West, 2005), so that plain SQL can solve for a volatility.
-NORMAL = """
-CREATE OR REPLACE TEMP MACRO upper_tail(x) AS CASE WHEN x > 37 THEN 0
-  WHEN x < 7.07106781186547 THEN exp(-0.5 * x * x) * ((((((3.52624965998911e-2 * x + 0.700383064443688) * x
-      + 6.37396220353165) * x + 33.912866078383) * x + 112.079291497871) * x + 221.213596169931) * x + 220.206867912376)
-    / (((((((8.83883476483184e-2 * x + 1.75566716318264) * x + 16.064177579207) * x + 86.7807322029461) * x
-      + 296.564248779674) * x + 637.333633378831) * x + 793.826512519948) * x + 440.413735824752)
-  ELSE exp(-0.5 * x * x) / (x + 1 / (x + 2 / (x + 3 / (x + 4 / (x + 0.65))))) / 2.506628274631 END;
-CREATE OR REPLACE TEMP MACRO normal(x) AS CASE WHEN x > 0 THEN 1 - upper_tail(x) ELSE upper_tail(-x) END"""
-
-# Every leg as received, and its price by the spread rule. Where the spread is over 2 % of the mid and over two ticks,
-# the volatility that the mid implies is bisected for, since its vega decides.
-PRICES = """WITH RECURSIVE received AS (
-  SELECT underlying, expiry, snapshot_at, strike, option_type, last_price, o.forward AS f, tick_size,
-    (bid_price + ask_price) / 2 AS mid, ask_price - bid_price AS spread, coalesce(bid_price < ask_price, false) AS book,
-    epoch_us(settlement_fixed_at - snapshot_at) / 31536e9 AS t, exp(-risk_free_rate * t) AS discount,
-    coalesce(last_trade_at > snapshot_at - INTERVAL 1 MINUTE AND last_trade_at <= received_at, false) AS traded
-  FROM quotes JOIN expiry_overview o USING (underlying, expiry, snapshot_at)
-  JOIN (SELECT DISTINCT underlying, expiry, settlement_fixed_at FROM expiries) USING (underlying, expiry)
-  JOIN (SELECT tradingsymbol, tick_size FROM instruments) USING (tradingsymbol),
-    (SELECT risk_free_rate FROM conventions)
-  WHERE strike IS NOT NULL
-), legs AS (
-  SELECT *, spread <= 0.02 * mid OR spread <= 2 * tick_size + 1e-6 AS narrow FROM received
-), bisected AS (
-  SELECT underlying, expiry, snapshot_at, strike, option_type, f, t,
-    mid / discount - greatest(if(option_type = 'CE', f - strike, strike - f), 0) AS time_value,
-    0 AS n, 0.0005::DOUBLE AS low, 3.0::DOUBLE AS high
-  FROM legs WHERE book AND NOT narrow AND f IS NOT NULL
-  UNION ALL
-  SELECT underlying, expiry, snapshot_at, strike, option_type, f, t, time_value, n + 1,
-    CASE WHEN value < time_value THEN sigma ELSE low END, CASE WHEN value < time_value THEN high ELSE sigma END
-  FROM (SELECT *, (low + high) / 2 AS sigma, (ln(f / strike) + sigma * sigma * t / 2) / (sigma * sqrt(t)) AS d,
-      if(strike >= f, f * normal(d) - strike * normal(d - sigma * sqrt(t)),
-        strike * normal(sigma * sqrt(t) - d) - f * normal(-d)) AS value
-    FROM bisected WHERE n < 24)
-), vegas AS (
-  SELECT underlying, expiry, snapshot_at, strike, option_type, f * sqrt(t) / 100 / sqrt(2 * pi())
-    * exp(-0.5 * pow((ln(f / strike) + low * low * t / 2) / (low * sqrt(t)), 2)) AS vega_forward
-  FROM bisected WHERE n = 24 AND time_value > 0
-), prices AS (
-  SELECT l.underlying, l.expiry, l.snapshot_at, l.strike, l.option_type, f,
-    book AND coalesce(narrow OR spread <= 2 * discount * vega_forward, false) AS sane,
-    CASE WHEN sane THEN mid WHEN traded THEN last_price END AS price,
-    CASE WHEN sane THEN 'mid' WHEN traded AND last_price IS NOT NULL THEN 'last' END AS source
-  FROM legs l LEFT JOIN vegas USING (underlying, expiry, snapshot_at, strike, option_type)
-)"""
-
-
-@pytest.fixture(scope="module")
-def prices(db: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    db.execute(NORMAL)
-    return db.sql(f"{PRICES} SELECT * FROM prices").df()
-
-
-def test_every_legs_price_by_the_spread_rule(db: duckdb.DuckDBPyConnection, prices: pd.DataFrame) -> None:
-    stored = db.sql(f"SELECT {', '.join([*KEYS, 'strike', 'option_type'])}, price, price_source FROM option_chain").df()
-    both = stored.merge(prices, on=[*KEYS, "strike", "option_type"], suffixes=("", "_sql"), validate="one_to_one")
-    assert len(both) == len(stored) == len(prices) > 350_000
-    assert both["price_source"].value_counts().min() > 50  # where a book is wide, few trade
-    pd.testing.assert_series_equal(both["price_source"], both["source"], check_names=False)
-    np.testing.assert_allclose(both["price"], both["price_sql"], rtol=1e-9, atol=0)
-
-
-def test_every_straddle_at_the_listed_strike_nearest_the_forward(
-    db: duckdb.DuckDBPyConnection, prices: pd.DataFrame
-) -> None:
-    db.register("leg_prices", prices)
-    query = """WITH atm AS (
-      SELECT o.underlying, o.expiry, o.snapshot_at, arg_min(k.strike, (abs(k.strike - o.forward), k.strike)) AS strike
-      FROM expiry_overview o JOIN (SELECT DISTINCT underlying, expiry, strike FROM instruments) k
-        USING (underlying, expiry) GROUP BY ALL)
-    SELECT underlying, expiry, snapshot_at, strike AS atm_strike,
-      CASE WHEN count(price) = 2 THEN sum(price) END AS straddle
-    FROM atm JOIN leg_prices USING (underlying, expiry, snapshot_at, strike) GROUP BY ALL"""
-    assert_agrees(db, ["atm_strike", "straddle"], query, least=1600)
 
 
 def test_gamma_exposures(db: duckdb.DuckDBPyConnection) -> None:
