@@ -18,7 +18,7 @@ from rich.table import Table
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
-OF_THE_YEAR = ("bench_desk", "bench_history", "bench_queries", "bench_year")
+OF_THE_YEAR = ("bench_desk", "bench_history", "bench_queries", "bench_readers", "bench_year")
 KEYS = ("name", "value", "unit", "better", "baseline", "ratio", "note")
 
 Result = dict[str, Any]

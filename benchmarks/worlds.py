@@ -59,6 +59,8 @@ class Captured:
         (due, seconds, full chain, legs stored, indices whose front ATM strike moved) of each further snapshot.
     quote_calls
         Quote calls of each further snapshot.
+    latencies
+        Seconds by the wall of each further snapshot, without what the limits make it wait.
     dump_rows
         Rows of the dumps.
     """
@@ -66,6 +68,7 @@ class Captured:
     opening: float = 0.0
     snapshots: list[tuple[datetime, float, bool, int, int]] = field(default_factory=list)
     quote_calls: list[int] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
     dump_rows: int = 0
 
 
@@ -79,19 +82,22 @@ class _UnmeasuredWaits:
     def __init__(self, clock: MarketClock) -> None:
         self._clock = clock
         self.spent = 0.0
+        self.waited = 0.0
 
     def now(self) -> datetime:
         return self._clock.now()
 
     def wait_until(self, when: datetime, beat: Beat | None = None) -> None:
-        start = time.process_time()
+        start, began = time.process_time(), time.perf_counter()
         self._clock.wait_until(when, beat)
         self.spent += time.process_time() - start
+        self.waited += time.perf_counter() - began
 
     def pause(self, seconds: float, beat: Beat | None = None) -> None:
-        start = time.process_time()
+        start, began = time.process_time(), time.perf_counter()
         self._clock.pause(seconds, beat)
         self.spent += time.process_time() - start
+        self.waited += time.perf_counter() - began
 
 
 class _Meter:
@@ -103,6 +109,7 @@ class _Meter:
         self._atm: dict[str, float] = {}
         self._calls = 0
         self._mark = self._reading()
+        self._began = self._wall()
 
     def day_opened(self, day: TradingDay, *, written: bool) -> None:
         del day, written
@@ -127,19 +134,23 @@ class _Meter:
             full = bool(taken.rows["full_chain"].any())
             self.seen.snapshots.append((taken.due, seconds, full, len(taken.snapshot.option_chain), moved))
             self.seen.quote_calls.append(calls - self._calls)
+            self.seen.latencies.append(self._wall() - self._began)
         else:
             self.seen.opening = seconds
         self._atm, self._calls = atm, calls
         self._left -= 1
         if not self._left:
             raise _Enough
-        self._mark = self._reading()
+        self._mark, self._began = self._reading(), self._wall()
 
     def _quote_calls(self) -> int:
         return sum(stats.calls for (endpoint, _), stats in self._source.stats.items() if endpoint == "quote")
 
     def _reading(self) -> float:
         return time.process_time() - self._clock.spent
+
+    def _wall(self) -> float:
+        return time.perf_counter() - self._clock.waited
 
 
 def captured(*, strikes: int, interval: int, full_every: int, wanted: int, repeats: int = 1) -> list[Captured]:

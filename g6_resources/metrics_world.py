@@ -6,7 +6,7 @@ A file that is not there, or cannot be read, leaves its metrics out; the others 
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from g6_market.calendar import Closed, Session, TradingCalendar
@@ -15,8 +15,7 @@ from g6_resources.alerts import AlertLog
 from g6_resources.clock import SystemTime, clock_from
 from g6_resources.heartbeat import HeartbeatFile, HeartbeatUnreadable
 from g6_resources.kite.token import TokenMissing, read_token
-from g6_resources.lake import Lake
-from g6_resources.lake_open import open_lake
+from g6_resources.lake import Lake, LocalStore
 from g6_resources.metrics import Samples, Times
 from g6_resources.metrics_state import BOUND_NAMES, Figures, read_seal, read_session
 from g6_resources.spool import Spool
@@ -71,26 +70,28 @@ class WorldMetrics:
             return found
         found["g6_world"][(root.world.name,)] = 1
         market_now, now = clock_from(root).now(), self._system.now()
-        # A scrape every few seconds is no reason to list an object store, or to wait for it.
-        lake = open_lake(root) if root.lake_address() is None else None
         today = self._calendar.on(market_now.date())
         found["g6_market_open"][()] = float(is_open(today, market_now))
-        if lake is not None:
-            self._stored(found, lake, today, market_now)
+        seal = read_seal(root.seal_figures_file)
+        # A scrape every few seconds is no reason to list an object store, or to wait for it: of a lake elsewhere the
+        # live files are on this disk, and the last seal is in the figures.
+        self._stored(found, Lake(LocalStore(root.lake)), today, market_now, seal.trade_date if seal else None)
         _session(found, root, self._system)
         _token(found, root, market_now)
         _backlogs(found, root, now)
         _alerts(found, root)
-        if (seal := read_seal(root.seal_figures_file)) is not None:
+        if seal is not None:
             found["g6_seal_seconds"][()] = seal.seconds
             found["g6_seal_age_seconds"][()] = (now - seal.ended_at).total_seconds()
         return found
 
-    def _stored(self, found: Found, lake: Lake, today: Session | Closed, now: datetime) -> None:
+    def _stored(
+        self, found: Found, lake: Lake, today: Session | Closed, now: datetime, last_sealed: date | None
+    ) -> None:
         unsealed = lake.unsealed_days()
         over = [day for day in unsealed if day < now.date() or (isinstance(today, Session) and now > today.close)]
         found["g6_unsealed_days"][()] = sum(bool(lake.live_names(OPTION_CHAIN, day)) for day in over)
-        if isinstance(today, Closed) or lake.seal_record(today.trade_date) is not None:
+        if isinstance(today, Closed) or last_sealed == today.trade_date or lake.seal_record(today.trade_date):
             return  # a sealed day's gaps are in the view of that name
         due = sum(instant <= now for instant in today.due_times(self._interval))
         found["g6_gaps_today"][()] = max(due - len(lake.live_names(OPTION_CHAIN, today.trade_date)), 0)

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -16,12 +16,14 @@ from g6_market.schema import OVERVIEW, SchemaError
 from g6_resources.kite.instruments import InstrumentCache
 from g6_resources.kite.token import TokenMissing, read_token
 from g6_resources.lake import Lake, LakeError
-from g6_resources.lake_open import open_lake
+from g6_resources.lake_open import BACKLOG, check_store, open_lake
 from g6_resources.metrics_world import nearest_folder
-from g6_resources.world import PROJECT
+from g6_resources.spool import Spool
+from g6_resources.world import PROJECT, DataRoot
 
 AHEAD = timedelta(days=45)
 LOGIN_BEFORE_OPEN = timedelta(hours=2)
+BACKLOG_WARN = timedelta(minutes=5)
 DISK_WARN_BYTES, DISK_FAIL_BYTES = 10e9, 2e9
 
 
@@ -133,11 +135,18 @@ def store(patient: Patient) -> Iterator[Finding]:
         yield skip("store", "no world")
         return
     lake = open_lake(patient.root)
+    address = patient.root.lake_address()
+    where, remedy = f"{patient.root.lake}: ", "restore the file from a backup (docs/operations.md)"
+    if address is not None:
+        where, remedy = "", f"mend that, or look at {address['url']} with the store's own tools (docs/scaling.md)"
+    yield from _backlog(patient.root, patient.system.now())
     try:
+        if address is not None:
+            check_store(address, patient.root.world.folder)
         days = lake.days()
         rows = len(lake.read(OVERVIEW, days[-1])) if days else 0
     except (LakeError, SchemaError, OSError, pa.ArrowException, ValueError, KeyError) as error:
-        yield fail("store", f"{patient.root.lake}: {error}", "restore the file from a backup (docs/operations.md)")
+        yield fail("store", f"{where}{error}", remedy)
         return
     if not days:
         yield ok("store", "nothing is stored yet")
@@ -149,6 +158,17 @@ def store(patient: Patient) -> Iterator[Finding]:
         yield warn("store", f"not sealed: {listed}", f"the page of seal_job says why; then `g6 seal {unsealed[0]}`")
 
 
+def _backlog(root: DataRoot, now: datetime) -> Iterator[Finding]:
+    waiting = Spool(root.spool / BACKLOG, limit_bytes=0).backlog()
+    if waiting.oldest is not None and now - waiting.oldest > BACKLOG_WARN:
+        yield warn(
+            "store",
+            f"{waiting.files} live files wait on this disk for the object store, the oldest since "
+            f"{waiting.oldest:%Y-%m-%d %H:%M}",
+            "keep this disk; they go up by themselves with the next snapshot or seal that finds the store answering",
+        )
+
+
 def views(patient: Patient) -> Iterator[Finding]:
     """Whether `g6.duckdb` opens and shows the newest day that is stored."""
     if patient.root is None:
@@ -156,14 +176,17 @@ def views(patient: Patient) -> Iterator[Finding]:
         return
     remedy = "`g6 warehouse rebuild`"
     lake = open_lake(patient.root)
-    stored = max((day for day in lake.days() if _has_overview(lake, day)), default=None)
-    if stored is None:
-        yield ok("views", "nothing to show yet")
-        return
     try:
+        stored = max((day for day in lake.days() if _has_overview(lake, day)), default=None)
+        if stored is None:
+            yield ok("views", "nothing to show yet")
+            return
         with connect(patient.root.path) as db:
             shown = db.rows("select max(trade_date) from overview")[0][0]
             generation = db.generation
+    except LakeError as error:
+        yield fail("views", str(error), "see store above")
+        return
     except (ConnectError, duckdb.Error) as error:
         yield fail("views", f"{patient.root.warehouse}: {str(error).splitlines()[0]}", remedy)
         return
