@@ -75,6 +75,8 @@ class Fault:
         """Whether a request for these symbols is meant."""
         if not self.match or path == self.match or path.startswith(f"{self.match}/"):
             return True
+        if self.match.startswith("/"):
+            return False  # another path; its symbols do not matter
         return path.endswith(f"/{self.match}") or any(self.concerns_key(key) for key in keys)
 
     def concerns_key(self, key: str) -> bool:

@@ -88,7 +88,8 @@ class Reasons:
             return ()
         if fault["kind"] in ("absent", "stale"):
             return _CAUSES[fault["kind"]]
-        outlived = window.end < asked.end - _LAST_PAUSE - _CALLS
+        # Each passing failure that comes on top takes a pause of its own.
+        outlived = window.end < asked.end - _CALLS - (1 + self._passing(asked)) * _LAST_PAUSE
         if not lasting(fault):
             outlived = not passing and self._passing(asked) <= _OUTLIVED[self.size.interval_seconds]
         return () if outlived else _CAUSES[fault["kind"]]

@@ -40,6 +40,10 @@ def reasons(*attempts: tuple[str, str, str], **troubles: Any) -> Reasons:
         ([fault("reset", "10:59:00", "11:30:00")], {"network"}),
         ([fault("reset", "10:59:00", "11:00:30")], set()),  # the retries outlive it
         ([fault("reset", "10:59:00", "11:30:00", count=3)], set()),
+        (
+            [fault("reset", "10:59:00", "11:00:44"), fault("html", "10:59:00", "11:30:00", count=3)],
+            {"network", "bad answer"},
+        ),
         ([fault("reset", "10:59:00", "11:30:00", match="/instruments")], set()),
         (
             [fault("reset", "10:59:00", "11:30:00"), fault("html", "10:59:00", "11:30:00", count=1)],
