@@ -119,15 +119,6 @@ def test_a_truncated_dump_ends_in_the_middle(faulty: Sim) -> None:
     assert len(cut) == pytest.approx(0.3 * len(whole), rel=0.001)
 
 
-def test_a_fault_of_another_path_leaves_quotes_alone(faulty: Sim) -> None:
-    faulty.control.faults([{"kind": "rate_limit", "match": "/instruments"}, {"kind": "reset", "match": "/user/profile"}])
-    assert CALL in faulty.kite.quote(CALL)
-    with pytest.raises(exceptions.NetworkException):
-        faulty.kite.instruments("NFO")
-    with pytest.raises(requests.ConnectionError):
-        faulty.kite.profile()
-
-
 def test_stale_quotes_stand_where_the_fault_began_and_only_the_matching_ones(faulty: Sim) -> None:
     frozen = faulty.raw("11:00:00", [CALL, SENSEX])
     faulty.control.faults([{"kind": "stale", "from": "2026-11-20T11:00:00", "match": "NFO"}])
@@ -158,6 +149,10 @@ def test_a_fault_strikes_only_the_path_it_names(faulty: Sim) -> None:
     for ask in (faulty.kite.quote, faulty.kite.ltp):
         with pytest.raises(exceptions.NetworkException):
             ask(CALL)
+    faulty.control.faults([{"kind": "server_error", "match": "/user/profile"}])
+    assert CALL in faulty.kite.quote(CALL)
+    with pytest.raises(exceptions.NetworkException):
+        faulty.kite.profile()
 
 
 def test_chance_is_drawn_from_the_seed() -> None:
