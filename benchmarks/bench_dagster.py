@@ -51,7 +51,7 @@ def results() -> list[dict[str, Any]]:
 
 def idle_cpu_per_second(day: DayThroughDagster) -> float:
     """Return the CPU of daemon, code server and webserver a second of wall time, sensors ticking, nothing due."""
-    programs, port = Path(sys.executable).parent, _free_port()
+    programs, port = Path(sys.executable).parent, free_port()
     # With the module itself in the workspace, the daemon would start a new code server every minute, 3 CPU s each.
     workspace = day.root.path / "workspace.yaml"
     server = {"grpc_server": {"host": "127.0.0.1", "port": port, "location_name": "g6"}}
@@ -60,7 +60,7 @@ def idle_cpu_per_second(day: DayThroughDagster) -> float:
     commands = (
         [str(programs / "dagster"), "api", "grpc", "-m", "g6_assets.definitions", *here, str(port)],
         [str(programs / "dagster-daemon"), "run", "-w", str(workspace)],
-        [str(programs / "dagster-webserver"), "-w", str(workspace), *here, str(_free_port())],
+        [str(programs / "dagster-webserver"), "-w", str(workspace), *here, str(free_port())],
     )
     log = (day.root.path / "idle.log").open("ab")
     processes = [
@@ -86,7 +86,8 @@ def idle_cpu_per_second(day: DayThroughDagster) -> float:
     return spent / seconds
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -269,6 +269,34 @@ def heal(
 
 
 @app.command()
+def recompute(
+    first: Annotated[str, typer.Option("--from", help="First trading date, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last trading date, YYYY-MM-DD.")],
+    world: World = None,
+    index: Annotated[list[str] | None, typer.Option(help="Only this index; may be repeated.")] = None,
+    only_outdated: Annotated[
+        bool, typer.Option("--only-outdated", help="Leave days that this version of the code has derived.")
+    ] = False,
+    series: Annotated[bool, typer.Option(help="Also rewrite the CSV files of the offset series.")] = True,
+    here: Annotated[bool, typer.Option("--here", help="In this process; else by the workers of the daemon.")] = False,
+    wait: Annotated[bool, typer.Option(help="Show the progress until it is done.")] = True,
+) -> None:
+    """Derive sealed days again with today's code: years of them, a month of an index at a time, on all workers."""
+    from g6.commands.recompute import run_recompute
+
+    run_recompute(
+        _date(first, "--from"),
+        _date(last, "--to"),
+        world,
+        indices=index or [],
+        only_outdated=only_outdated,
+        series=series,
+        here=here,
+        wait=wait,
+    )
+
+
+@app.command()
 def prepare(world: World = None) -> None:
     """Make Dagster's tables of a world before its services start, so that they do not race for it."""
     from g6.commands.operate import run_prepare

@@ -41,10 +41,14 @@ def open_world(world: str | None) -> tuple[DataRoot, Settings]:
 
 
 def environment(root: DataRoot) -> dict[str, str]:
-    """Return the variables that tell a Dagster process which world it works on."""
+    """Return the variables that tell a Dagster process which world it works on.
+
+    Where both are set for this world already, as on a machine of a cluster, its Dagster stays the one that is named.
+    """
     from g6_assets.definitions import DATA_ROOT_VARIABLE
 
-    return {**os.environ, "DAGSTER_HOME": str(root.dagster_home), DATA_ROOT_VARIABLE: str(root.path)}
+    named = os.environ.get("DAGSTER_HOME") if os.environ.get(DATA_ROOT_VARIABLE) == str(root.path) else None
+    return {**os.environ, "DAGSTER_HOME": named or str(root.dagster_home), DATA_ROOT_VARIABLE: str(root.path)}
 
 
 @contextmanager
@@ -65,7 +69,7 @@ def run_job(
     root: DataRoot,
     settings: Settings,
     job: str,
-    day: date,
+    day: date | str,
     tags: Mapping[str, str] | None = None,
     ops: Mapping[str, Any] | None = None,
 ) -> "dg.ExecuteInProcessResult":
@@ -73,6 +77,8 @@ def run_job(
 
     Parameters
     ----------
+    day
+        Its partition: a date, or the key of another kind.
     tags, ops
         Of the run: its tags, and its configuration by asset.
 
@@ -96,7 +102,7 @@ def run_job(
         definition = build_defs(settings=settings, root=root).resolve_job_def(job)
         try:
             result = definition.execute_in_process(
-                partition_key=day.isoformat(),
+                partition_key=str(day),
                 instance=instance,
                 tags=dict(tags or {}),
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, "ops": dict(ops or {})},

@@ -7,6 +7,7 @@ import dagster as dg
 
 from g6_assets.common import opened_session
 from g6_resources.lake import Lake
+from g6_resources.leases import Leases
 from g6_resources.resources import ClockResource, LakeResource, MarketResource
 from g6_resources.sealing import replace_index_files
 
@@ -31,12 +32,15 @@ def derive_again(
     ------
     dagster.Failure
         The date has not come yet, or is not sealed.
+    LeaseTaken
+        Another worker derives the same, and does not end.
     """
     calendar = market.calendar()
     opened_session(calendar, day, clock.clock().now())
     store = lake.lake()
     must_be_sealed(store, day)
-    written = replace_index_files(store, day, underlying, calendar, swap)
+    with Leases(store, underlying, f"run {context.run.run_id[:8]}").hold(day):
+        written = replace_index_files(store, day, underlying, calendar, swap)
     names = ", ".join(f"{name} ({rows} rows)" for name, rows in written.items())
     context.log.info(f"{day} {underlying} derived again from its quotes and replaced: {names}")
 

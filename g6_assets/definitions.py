@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from g6_assets import candles, delivery, instruments, jobs, partitions, schedules, seal, sensors, session
+from g6_assets import candles, delivery, instruments, jobs, partitions, recompute, schedules, seal, sensors, session
 from g6_assets.analytics import build_analytics
 from g6_assets.checks import build_index_checks
 from g6_assets.common import OWNERS
@@ -84,7 +84,8 @@ def root_from_environment() -> DataRoot:
 
 def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overrides: dict[str, Any]) -> dg.Definitions:
     today = clock_from(root).now().date()
-    dates = partitions.trading_dates(calendar, first_partition(settings, root), today)
+    first = first_partition(settings, root)
+    dates = partitions.trading_dates(calendar, first, today)
     per_index: list[Any] = []
     checks: list[dg.AssetChecksDefinition] = []
     influx = settings.storage.influx.enabled
@@ -99,6 +100,7 @@ def _build(settings: Settings, root: DataRoot, calendar: TradingCalendar, overri
             session.build(dates),
             candles.build(dates),
             seal.build(dates),
+            recompute.build(first, list(settings.enabled_indices)),
             *([delivery.build(dates)] if influx else []),
             *per_index,
         ],

@@ -1,4 +1,4 @@
-"""The jobs: the session, the seal, the morning. Each runs in one process; what they do is in the assets."""
+"""The jobs: the session, the seal, the morning, years again. Each is one process; what they do is in the assets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +7,12 @@ import dagster as dg
 from dagster import AssetSelection
 
 from g6_assets.housekeeping import prune_run_history
+from g6_assets.recompute import RECOMPUTED
 
 SESSION_JOB = "session_job"
 SEAL_JOB = "seal_job"
 MORNING_JOB = "morning_job"
+RECOMPUTE_JOB = "recompute_job"
 # The sensors number the attempts, also in an instance that runs lost runs again.
 OWN_ATTEMPTS = {"dagster/max_retries": "0"}
 
@@ -43,5 +45,12 @@ def build(checks: Sequence[dg.AssetChecksDefinition]) -> list[Any]:
             description="The dump of the day before the session needs it.",
             executor_def=dg.in_process_executor,
             tags={"dagster/max_runtime": "900"},
+        ),
+        dg.define_asset_job(
+            RECOMPUTE_JOB,
+            selection=AssetSelection.assets(RECOMPUTED),
+            description="Derive an index's month again; a backfill over months and indices derives years.",
+            executor_def=dg.in_process_executor,
+            tags={"dagster/max_runtime": "14400"},
         ),
     ]

@@ -74,6 +74,7 @@ WAYS: dict[str, Way] = {
     "quotes": Way(f"from snapshots where {_LAST_DAY} order by all;", "", "quality", "definitions.md#completeness"),
     "candles": Way(f"from gaps where {_LAST_DAY} order by all;", "", "quality", "definitions.md#completeness"),
     "seal": Way("from data_catalog;", "", "quality", "definitions.md#checks"),
+    "recomputed": Way("from data_catalog;", "", "quality", "scaling.md#recomputing-years"),
 }
 """By the last part of an asset's key."""
 

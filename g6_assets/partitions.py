@@ -47,6 +47,23 @@ def series_partitions(
     )
 
 
+def shares(first: date, indices: Sequence[str]) -> dg.MultiPartitionsDefinition:
+    """Return month x index: what one run derives again of a range of years, `2026-11|NIFTY`."""
+    months = dg.MonthlyPartitionsDefinition(f"{first:%Y-%m}", fmt="%Y-%m", timezone="Asia/Kolkata", end_offset=1)
+    return dg.MultiPartitionsDefinition({"month": months, "underlying": dg.StaticPartitionsDefinition(list(indices))})
+
+
+def share_key(month: date, underlying: str) -> str:
+    """Return the partition key of an index's month."""
+    return f"{month:%Y-%m}|{underlying}"
+
+
+def share_of(key: str) -> tuple[date, str]:
+    """Return month (its first day) and index of a partition key of `shares`."""
+    month, underlying = key.split("|")
+    return date.fromisoformat(f"{month}-01"), underlying
+
+
 def series_keys(tags: Sequence[str], strikes_each_side: int) -> list[str]:
     """Return the series of an index, tag by tag, offsets rising."""
     offsets = range(-strikes_each_side, strikes_each_side + 1)

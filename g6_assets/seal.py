@@ -31,6 +31,7 @@ from g6_market.schema import (
 from g6_market.series import offset_series, series_key
 from g6_resources.clock import SystemTime
 from g6_resources.lake import Lake
+from g6_resources.leases import hold_all
 from g6_resources.logs import get_logger, logging_of_run
 from g6_resources.metrics_state import SealFigures, write_seal
 from g6_resources.resources import ClockResource, CsvResource, DuckDBResource, LakeResource, MarketResource
@@ -81,12 +82,16 @@ def build(dates: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         ):
             for due in completed(store, day, calendar, root.session_state_file):
                 context.log.warning(f"{due:%H:%M:%S}: the session died in it; its rows are made from its quotes")
-            report = seal_day(
-                store,
-                day,
-                lambda lake_, day_: derive_day(lake_, day_, calendar),
-                warehouse.swap,
-            )
+            before = store.seal_record(day)
+            # Of a day sealed before, somebody may be deriving an index again.
+            shared = list(before.files[OVERVIEW.name]) if before else []
+            with hold_all(store, day, shared, f"seal {context.run.run_id[:8]}"):
+                report = seal_day(
+                    store,
+                    day,
+                    lambda lake_, day_: derive_day(lake_, day_, calendar),
+                    warehouse.swap,
+                )
             log.info("sealed", rows=sum(report.rows.values()), files=report.files, seconds=round(report.seconds, 2))
         write_seal(root.seal_figures_file, SealFigures(day, SystemTime().now(), report.seconds))
         trading = trading_day(store, day, calendar)

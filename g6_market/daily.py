@@ -5,7 +5,7 @@ sum over earlier days says how many it used, and is null rather than made of too
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from g6_market.calendar import TradingCalendar
 from g6_market.day import TradingDay, wall_clock
 from g6_market.derive import Derived
 from g6_market.frames import floats, instants
@@ -78,6 +79,28 @@ def daily_summary(quotes: pd.DataFrame, derived: Derived, day: TradingDay, histo
         for name in sorted(set(derived.overview["underlying"].astype(str)))
     ]
     return conform(pd.DataFrame(rows), DAILY_SUMMARY) if rows else empty_frame(DAILY_SUMMARY)
+
+
+def compared_again(
+    summary: pd.DataFrame, trade_date: date, calendar: TradingCalendar, history: pd.DataFrame
+) -> pd.DataFrame:
+    """Return stored summaries of a day with what they say of earlier days made anew, because those have changed.
+
+    Parameters
+    ----------
+    summary
+        Table `daily_summary` of the day.
+    history
+        As `daily_summary` takes it.
+    """
+    earlier = history[history["trade_date"] < pd.Timestamp(trade_date)].sort_values("trade_date")
+    known = summary.assign(**{name: floats(summary, name) for name in HISTORY[1:]}).to_dict("records")
+    stored: list[dict[str, Any]] = [{str(name): value for name, value in row.items()} for row in known]
+    rows = [
+        row | _compared(row, trade_date, calendar, earlier[earlier["underlying"] == row["underlying"]])
+        for row in stored
+    ]
+    return conform(pd.DataFrame(rows), DAILY_SUMMARY) if rows else summary
 
 
 def standing(value: float, earlier: Sequence[float] | _Floats) -> Standing:
@@ -188,21 +211,30 @@ def _row(
         row[f"atm_iv_{short}"] = _at(outside, "atm_iv", clock, day)
     traded = floats(overview, "spot")[~overview["spot_unreliable"].to_numpy(dtype=bool)]
     row["realised_vol_day"] = volatility(traded, 1 / _SESSIONS_A_YEAR)
-    row |= _realised(row, day, earlier)
-    for short, column in (("iv30", "iv30_1500"), ("vix", "vix_close")):
-        place = standing(row[column], floats(earlier, column))
-        row |= {f"{short}_{key}": value for key, value in place._asdict().items()}
-    row["iv30_less_realised"] = row["iv30_1500"] - row["realised_vol_20"]
-    row["vix_less_realised"] = row["vix_close"] / 100 - row["realised_vol_20"]
+    row |= _compared(row, day.trade_date, day.calendar, earlier)
     return row | _futures(futures, overview, day) | _open_interest(overview, mine, legs)
 
 
-def _realised(row: dict[str, Any], day: TradingDay, earlier: pd.DataFrame) -> dict[str, Any]:
+def _compared(
+    row: Mapping[str, Any], trade_date: date, calendar: TradingCalendar, earlier: pd.DataFrame
+) -> dict[str, Any]:
+    numbers = _realised(row, trade_date, calendar, earlier)
+    for short, column in (("iv30", "iv30_1500"), ("vix", "vix_close")):
+        place = standing(row[column], floats(earlier, column))
+        numbers |= {f"{short}_{key}": value for key, value in place._asdict().items()}
+    numbers["iv30_less_realised"] = row["iv30_1500"] - numbers["realised_vol_20"]
+    numbers["vix_less_realised"] = row["vix_close"] / 100 - numbers["realised_vol_20"]
+    return numbers
+
+
+def _realised(
+    row: Mapping[str, Any], trade_date: date, calendar: TradingCalendar, earlier: pd.DataFrame
+) -> dict[str, Any]:
     known = earlier[earlier["spot_close"].notna()].tail(REALISED_DAYS)
     numbers = {"realised_vol_20": math.nan, "parkinson_vol_20": math.nan, "realised_days_used": len(known)}
     if len(known) < REALISED_DAYS:
         return numbers
-    sessions = len(day.calendar.sessions(known["trade_date"].iloc[0].date() + timedelta(days=1), day.trade_date))
+    sessions = len(calendar.sessions(known["trade_date"].iloc[0].date() + timedelta(days=1), trade_date))
     if sessions > REALISED_SPAN or math.isnan(row["spot_close"]):
         return numbers
     closes = np.append(floats(known, "spot_close"), row["spot_close"])

@@ -34,7 +34,7 @@ from g6_market.schema import (
     empty_frame,
 )
 from g6_resources.clock import SystemTime
-from g6_resources.history import summaries_before
+from g6_resources.history import History
 from g6_resources.lake import ALL, Lake, LakeError, SealRecord
 from g6_resources.parquet import schema_version
 
@@ -140,7 +140,8 @@ def derive_day(lake: Lake, trade_date: date, calendar: TradingCalendar) -> dict[
     quotes = gathered(lake, QUOTES, trade_date)
     if quotes.empty:
         return {table.name: empty_frame(table) for table in _DERIVED}
-    return _derived(lake, quotes, lake.gather(SNAPSHOTS, trade_date), trading_day(lake, trade_date, calendar))
+    day, known = trading_day(lake, trade_date, calendar), sorted(set(quotes["underlying"].astype(str)))
+    return _derived(quotes, lake.gather(SNAPSHOTS, trade_date), day, History(lake, known))
 
 
 def gathered(lake: Lake, table: Table, trade_date: date) -> pd.DataFrame:
@@ -171,13 +172,18 @@ def replace_index_files(
     underlying: str,
     calendar: TradingCalendar,
     swap: Callable[[], None] | None = None,
+    history: History | None = None,
 ) -> dict[str, int]:
     """Derive one index of a sealed day again and replace its files of the derived tables, each atomically.
+
+    No other worker may be at the same day of the index meanwhile; see `leases`.
 
     Parameters
     ----------
     swap
         Called when the index had no file before, so that the views learn of it: `Warehouse.swap`.
+    history
+        The index's earlier summaries, where they are at hand.
 
     Returns
     -------
@@ -200,7 +206,7 @@ def replace_index_files(
         raise SealError(f"{trade_date} has no quotes of {underlying!r}; it has {known or 'none at all'}")
     snapshots = lake.read(SNAPSHOTS, trade_date, underlying=underlying)
     day = trading_day(lake, trade_date, calendar)
-    derived = _derived(lake, pd.concat(quotes, ignore_index=True), snapshots, day)
+    derived = _derived(pd.concat(quotes, ignore_index=True), snapshots, day, history or History(lake, [underlying]))
     for name, frame in derived.items():
         lake.write_closed(name, trade_date, underlying, frame)
     counted = {name: {underlying: len(frame)} for name, frame in derived.items()}
@@ -215,14 +221,15 @@ def replace_index_files(
     return {name: len(frame) for name, frame in derived.items()}
 
 
-def _derived(lake: Lake, quotes: pd.DataFrame, snapshots: pd.DataFrame, day: TradingDay) -> dict[str, pd.DataFrame]:
+def _derived(
+    quotes: pd.DataFrame, snapshots: pd.DataFrame, day: TradingDay, history: History
+) -> dict[str, pd.DataFrame]:
     tables = derive(quotes, snapshots, day)
-    history = summaries_before(lake, day.trade_date, sorted(set(tables.overview["underlying"])))
     return {
         OPTION_CHAIN.name: tables.option_chain,
         EXPIRY_OVERVIEW.name: tables.expiry_overview,
         OVERVIEW.name: tables.overview,
-        DAILY_SUMMARY.name: daily_summary(quotes, tables, day, history),
+        DAILY_SUMMARY.name: daily_summary(quotes, tables, day, history.before(day.trade_date)),
     }
 
 

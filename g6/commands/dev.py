@@ -83,13 +83,13 @@ def run_ui(*, world: str | None, port: int) -> None:
     root, _ = open_world(world)
     console.print(f"Dagster UI of {root.world.name}: http://127.0.0.1:{port}", highlight=False)
     _run(
-        [_program("dagster-webserver"), "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)], root
+        [program("dagster-webserver"), "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)], root
     )
 
 
 def _serve(root: DataRoot, port: int) -> None:
     console.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl+C ends everything)", highlight=False)
-    _run([_program("dg"), "dev", "--host", "127.0.0.1", "--port", str(port)], root)
+    _run([program("dg"), "dev", "--host", "127.0.0.1", "--port", str(port)], root)
 
 
 def _run(command: Sequence[str], root: DataRoot) -> None:
@@ -117,7 +117,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Return the path of an installed program: the one beside this Python, else that of the path."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:

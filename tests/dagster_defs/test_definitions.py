@@ -33,6 +33,7 @@ SESSION = {
     "quotes": {"parquet", "kite"},
     "candles": {"parquet", "kite"},
     "seal": {"parquet", "duckdb"},
+    "recomputed": {"parquet", "duckdb"},
 }
 OF_AN_INDEX = {
     "{}/option_chain": {"parquet", "duckdb"},
@@ -67,7 +68,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> dg.RepositoryDefinit
 
 
 def test_the_assets_are_these_in_these_groups_and_of_these_kinds(specs: dict[str, dg.AssetSpec]) -> None:
-    expected = {key: ("session", kinds) for key, kinds in SESSION.items()}
+    expected = {key: ("history" if key == "recomputed" else "session", kinds) for key, kinds in SESSION.items()}
     for index in ("NIFTY", "BANKNIFTY"):
         expected |= {key.format(index): (index, kinds) for key, kinds in OF_AN_INDEX.items()}
     assert {key: (spec.group_name, spec.kinds) for key, spec in specs.items()} == expected
@@ -119,9 +120,11 @@ def test_lineage_runs_from_the_broker_to_the_views(specs: dict[str, dg.AssetSpec
     assert not any("BANKNIFTY" in key for key in reached)
 
 
-def test_the_jobs_are_the_session_the_seal_the_morning_and_the_pruning(repository: dg.RepositoryDefinition) -> None:
+def test_the_jobs_are_the_session_the_seal_the_morning_the_recomputing_and_the_pruning(
+    repository: dg.RepositoryDefinition,
+) -> None:
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"session_job", "seal_job", "morning_job", "prune_run_history"}
+    assert set(jobs) == {"session_job", "seal_job", "morning_job", "recompute_job", "prune_run_history"}
     for job in jobs.values():
         assert job.description
         assert job.executor_def is dg.in_process_executor

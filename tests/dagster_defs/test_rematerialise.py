@@ -29,10 +29,12 @@ def changed(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]
 
 
 def files_of(world: DagsterWorld) -> dict[str, tuple[int, int]]:
+    """Files of the lake and the CSV tree, without the lake's hidden ones: leases, staging."""
     return {
         f"{folder.name}/{path}": state
         for folder in (world.root.lake, world.root.csv)
         for path, state in state_of(folder).items()
+        if not path.startswith(".")
     }
 
 
