@@ -8,13 +8,14 @@
 # --user g6  --dir /opt/g6  --data /var/lib/g6  --config /etc/g6     where things go
 # --destdir FOLDER   put all files below FOLDER; no packages, user, Python environment or services
 # --now              also while the market is open (a session goes on where it was within a minute)
+# --worker           this machine only works for a cluster (docs/scaling.md): a worker's unit and no other service
 set -euo pipefail
 
-user=g6 dir=/opt/g6 data=/var/lib/g6 config=/etc/g6 destdir='' render='' dry='' now=''
+user=g6 dir=/opt/g6 data=/var/lib/g6 config=/etc/g6 destdir='' render='' dry='' now='' worker=''
 source=$(cd "$(dirname "$0")/.." && pwd -P)
 
 usage() {
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
 
@@ -22,6 +23,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --dry-run) dry=1 ;;
         --now) now=1 ;;
+        --worker) worker=1 ;;
         --user | --dir | --data | --config | --destdir | --render)
             [ $# -ge 2 ] || usage
             declare "${1#--}=$2"
@@ -73,8 +75,11 @@ market_is_open() { # asks the metrics of the installation that runs here, if one
     curl -sf --max-time 5 http://127.0.0.1:9108/healthz 2>/dev/null | grep -q '"market_open": true'
 }
 
-units() { # units FOLDER: every unit file
-    for unit in "$source"/deploy/systemd/*; do
+units() { # units FOLDER: every unit file of this machine
+    local unit folder=systemd
+    [ -z "$worker" ] || folder=cluster
+    for unit in "$source/deploy/$folder"/*.{service,target,timer}; do
+        [ -f "$unit" ] || continue
         put 644 "$1/$(basename "$unit")" < <(filled "$unit")
     done
 }
@@ -114,7 +119,9 @@ if [ -z "$destdir" ]; then
     if [ "$source" != "$dir" ]; then
         run rsync -a --delete --exclude /.venv --exclude /data --exclude /.git --exclude __pycache__ "$source/" "$dir/"
     fi
-    run sh "$dir/tools/setup.sh" runtime
+    # What a cluster needs beside the rest is in the larger list.
+    [ -n "$worker" ] && packages=dev || packages=runtime
+    run sh "$dir/tools/setup.sh" "$packages"
 fi
 
 # Yours: made once, never written over.
@@ -127,7 +134,11 @@ put 755 /usr/local/bin/g6 < <(filled "$source/deploy/g6")
 put 644 /etc/logrotate.d/g6 < <(filled "$source/deploy/logrotate/g6")
 units /etc/systemd/system
 
-if [ -z "$destdir" ]; then
+if [ -z "$destdir" ] && [ -n "$worker" ]; then
+    run systemctl daemon-reload
+    run systemctl enable g6-worker@1
+    run systemctl restart 'g6-worker@*' g6-worker@1
+elif [ -z "$destdir" ]; then
     run systemctl daemon-reload
     run systemctl enable g6.target g6-backup.timer
     # Stopped in the order that the units name: daemon first, then pages, then the code server with its runs.
@@ -136,6 +147,10 @@ fi
 
 say "done, $changed files changed"
 if [ ! -f "$destdir$data/live/world.json" ]; then
-    say "next: fill in $config/environment and look through $config/g6_config.json, then"
-    say "      g6 login && systemctl restart g6.target && g6 doctor"
+    if [ -n "$worker" ]; then
+        say "next: see docs/scaling.md for $config/environment and $data, then: systemctl restart g6-worker@1"
+    else
+        say "next: fill in $config/environment and look through $config/g6_config.json, then"
+        say "      g6 login && systemctl restart g6.target && g6 doctor"
+    fi
 fi

@@ -41,7 +41,7 @@ class RunLauncher(CeleryRunLauncher):
         *,
         assets: Sequence[str],
         jobs: Sequence[str] = (),
-        lost_after_seconds: int = 30,
+        lost_after_seconds: int = 20,
         inst_data: ConfigurableClassData | None = None,
         **options: Any,
     ) -> None:

@@ -52,6 +52,24 @@ def test_systemd_accepts_every_unit(units: Path) -> None:
 
 
 @pytest.mark.server
+def test_a_workers_machine_has_its_unit_and_no_service_else(tmp_path: Path) -> None:
+    done = deploy("--render", str(tmp_path), "--dir", str(PROJECT), "--user", "root", "--worker")
+    assert done.returncode == 0, done.stderr
+    assert [file.name for file in (tmp_path / "systemd").iterdir()] == ["g6-worker@.service"]
+    worker = tmp_path / "g6-worker@1.service"
+    worker.write_text((tmp_path / "systemd" / "g6-worker@.service").read_text())
+    done = subprocess.run(
+        [program("systemd-analyze", "systemd"), "verify", str(worker)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert unit(tmp_path, "g6-worker@1")["Service"]["KillMode"] == "mixed"  # the run in hand is finished
+    steps = deploy("--dry-run", "--worker").stdout
+    assert "setup.sh dev" in steps
+    assert "enable g6-worker@1" in steps
+    assert "g6.target" not in steps
+
+
+@pytest.mark.server
 def test_the_check_would_find_a_wrong_unit(units: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.service"
     text = (units / "g6-code.service").read_text()
