@@ -40,7 +40,7 @@ class Holder:
     host, pid, pid_started
         Its process; `pid_started` as `heartbeat.process_started` gives it, None where the system does not say.
     until
-        When it counts as dead wherever it is; system time, aware IST.
+        When it counts as dead on another machine; system time, aware IST.
     """
 
     work: str
@@ -50,12 +50,13 @@ class Holder:
     until: datetime
 
     def gone(self, now: datetime) -> bool:
-        """Whether it is known to be dead: its process on this machine, or its time."""
-        here = self.host == socket.gethostname() and self.pid_started is not None
-        return now >= self.until or (here and process_started(self.pid) != self.pid_started)
+        """Whether it is dead: a process of this machine is asked for, one of another judged by its time."""
+        if self.host == socket.gethostname() and self.pid_started is not None:
+            return process_started(self.pid) != self.pid_started
+        return now >= self.until
 
     def __str__(self) -> str:
-        return f"{self.work} (pid {self.pid} on {self.host}, until {self.until:%H:%M:%S} at the latest)"
+        return f"{self.work} (pid {self.pid} on {self.host})"
 
 
 class Leases:

@@ -108,14 +108,26 @@ def test_the_lease_of_another_machine_stands_until_its_time_is_over(lake: Lake) 
         assert LEASE_SECONDS - 5 < time.waited < LEASE_SECONDS + 5
 
 
-def test_a_worker_that_overslept_does_not_end_the_lease_of_its_successor(lake: Lake) -> None:
+def test_a_worker_elsewhere_that_overslept_does_not_end_the_lease_of_its_successor(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sleeper = Leases(lake, "NIFTY", "run 1").hold(FRIDAY)
-    sleeper.__enter__()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(socket, "gethostname", lambda: "elsewhere")
+        sleeper.__enter__()
     later = Waiting()
     later.waited = 2 * LEASE_SECONDS
     with Leases(lake, "NIFTY", "run 2", system_time=later).hold(FRIDAY):
         sleeper.__exit__(None, None, None)
         assert held(lake)[str(FRIDAY)]["work"] == "run 2"
+
+
+def test_a_living_process_of_this_machine_keeps_its_lease_however_slow_it_is(lake: Lake) -> None:
+    time = Waiting()
+    time.waited = 2 * LEASE_SECONDS
+    second = Leases(lake, "NIFTY", "run 2", patience_seconds=10, system_time=time)
+    with Leases(lake, "NIFTY", "run 1").hold(FRIDAY), pytest.raises(LeaseTaken, match="run 1"), second.hold(FRIDAY):
+        pass
 
 
 def test_two_that_want_all_indices_of_a_day_never_wait_for_each_other_in_a_circle(lake: Lake) -> None:
