@@ -106,7 +106,7 @@ def _launched(root: DataRoot, shares: list[str], tags: Mapping[str, str]) -> str
     said = [line for line in done.stdout.splitlines() if line.startswith("Launched backfill job")]
     if done.returncode or not said:
         raise CommandError(f"Dagster did not take the backfill: {(done.stderr or done.stdout).strip()[-600:]}")
-    return said[0].rpartition(" ")[2].strip()
+    return said[0].rpartition(" ")[2].strip("`\n ")
 
 
 def _watch(instance: "dg.DagsterInstance", backfill: str, shares: int) -> None:
