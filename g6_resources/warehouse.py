@@ -19,6 +19,7 @@ from g6_resources.lake_mirror import MirroredStore
 from g6_resources.lake_open import let_duckdb_read, open_lake
 from g6_resources.warehouse_analytics import analytics_statements
 from g6_resources.warehouse_catalog import catalog_statements, helper_comments
+from g6_resources.warehouse_expiries import keep_expiries
 from g6_resources.warehouse_joins import join_statements
 from g6_resources.warehouse_macros import macro_statements
 from g6_resources.warehouse_overlays import overlay_statements
@@ -122,6 +123,7 @@ class Warehouse:
             connection.execute(_EXPECTED)
             meta = {"generation": generation, "root": literal(str(self._root.path)), "seals": literal(seals)}
             connection.execute(_META.format_map(meta))
+            keep_expiries(connection, layout, self._root.warehouse)
             for make in _MAKERS:
                 for statement in make(layout):
                     connection.execute(statement)

@@ -9,7 +9,15 @@ from collections.abc import Iterator
 
 from g6_market.schema import EXPIRIES, OVERVIEW
 from g6_resources.warehouse_macros import day_rows, macro
-from g6_resources.warehouse_views import Layout, generation, literal, parquet, view_comments
+from g6_resources.warehouse_views import (
+    SEALED_EXPIRIES,
+    Layout,
+    column_comments,
+    generation,
+    literal,
+    parquet,
+    view_comments,
+)
 
 _CATALOG_COMMENT = (
     "What is stored, a line for each series: the chains of an index by expiry label, its overview, its daily summary. "
@@ -39,6 +47,13 @@ _HELPERS = {
     "sealed_days": (
         "The sealed days by index: a part of stored_days",
         {"trade_date": "Trading day", "underlying": "Index code"},
+    ),
+    SEALED_EXPIRIES: (
+        "What the expiry labels of the sealed days meant: a part of expiries, kept here since most questions need it",
+        {
+            **column_comments(EXPIRIES),
+            "sealed_at": "When the day was sealed; IST, system time",
+        },
     ),
     "expected_sessions": (
         "Which snapshots were due: unbroken runs of instants, one or more a trading day",

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from g6_market.schema import OFFSET_SERIES, OPTION_CHAIN, STORED_TABLES, Table
+from g6_market.schema import EXPIRIES, OFFSET_SERIES, OPTION_CHAIN, STORED_TABLES, Table
 from g6_market.schema.columns import KINDS
 from g6_resources.lake import SENTINEL, SealRecord, closed_path
 
 HIVE = "hive_partitioning = true, hive_types = {'trade_date': DATE}"
 TRADE_DATE = "Trading day"
+SEALED_EXPIRIES = "sealed_expiries"
+"""The table of the labels of sealed days, kept beside the views."""
 RHO = "-t_years * price * 0.01 AS rho"
 _RHO_COMMENT = "Per 1 % of the rate; rupees; null: no price"
 _NEVER = date(1970, 1, 1)
@@ -123,7 +125,8 @@ def column_comments(table: Table) -> dict[str, str]:
 
 def _stored_view(table: Table, layout: Layout) -> str:
     columns = ["trade_date", *table.names, *([RHO] if table is OPTION_CHAIN else [])]
-    branches = [no_rows(table), *_closed_branches(table, layout)]
+    kept = [f"SELECT * FROM {SEALED_EXPIRIES}"]
+    branches = [no_rows(table), *(kept if table is EXPIRIES else closed_branches(table, layout))]
     branches.append(f"SELECT * FROM {parquet(layout.live_pattern(table))} WHERE {layout.is_live('trade_date')}")
     branches.append(generation(layout))
     union = "\nUNION ALL BY NAME\n".join(branches)
@@ -137,7 +140,8 @@ def closed_files(table: Table, layout: Layout, day: date | None) -> list[str]:
     return [layout.sentinel(table), *(layout.address(closed_path(table.name, day, name)) for name in names if day)]
 
 
-def _closed_branches(table: Table, layout: Layout) -> Iterator[str]:
+def closed_branches(table: Table, layout: Layout) -> Iterator[str]:
+    """Yield the branches that read a table's closed files."""
     # A branch for each index, so that a question about one opens no file of another, and for each set of columns, as
     # DuckDB takes a list's columns from its first file.
     groups: dict[tuple[str, str], list[date]] = {}

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from g6_market.schema import EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, TABLES, Table, conform
+from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, TABLES, Table, conform
 from g6_market.series import offset_series
 from g6_resources.parquet import encode, schema_version, sorted_rows, to_arrow
 from g6_resources.sealing import derive_day, seal_day, trading_day
@@ -39,7 +39,7 @@ def root(tmp_path: Path) -> DataRoot:
 
 
 @pytest.fixture(scope="module")
-def two_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataRoot]:
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     """Thursday sealed, Friday live: five snapshots of six, one of them partial; only read by the tests."""
     root = root_at(tmp_path_factory.mktemp("two_days"))
     lake = lake_of(root)
@@ -122,6 +122,43 @@ def test_an_older_file_without_todays_columns_reads_as_null(root: DataRoot) -> N
     counted = "SELECT trade_date, count(*), count(source) FROM option_chain GROUP BY 1 ORDER BY 1"
     assert ask(root, counted) == [(THURSDAY, LEGS // 2, 0), (FRIDAY, LEGS, LEGS)]
     assert ask(root, "SELECT count(*), count(source) FROM chain('NIFTY', 'front', '2026-11-19 12:00')") == [(10, 0)]
+
+
+def test_the_labels_of_a_sealed_day_are_read_once_and_again_when_it_is_sealed_again(root: DataRoot) -> None:
+    lake, warehouse = lake_of(root), Warehouse(root)
+    made.write_day(lake, THURSDAY, 1)
+    seal_day(lake, THURSDAY, as_captured, warehouse.swap)
+    files = sorted((root.lake / "expiries/closed/trade_date=2026-11-19").glob("*.parquet"))
+    labels = ask(root, "SELECT * FROM expiries ORDER BY ALL")
+    assert len(labels) == len(made.expiries(THURSDAY))
+    aside = [file.rename(file.with_suffix(".aside")) for file in files]
+    warehouse.rebuild()
+    assert ask(root, "SELECT * FROM expiries ORDER BY ALL") == labels
+
+    for file in aside:
+        file.rename(file.with_suffix(".parquet"))
+    changed = made.expiries(THURSDAY).query("underlying == 'NIFTY'").assign(trading_days_to_expiry=9)
+    lake.write_closed(EXPIRIES, THURSDAY, "NIFTY", changed)
+    record = lake.sealed[THURSDAY]
+    lake.commit(replace(record, made_at=record.made_at + timedelta(seconds=1)))
+    warehouse.rebuild()
+    counted = "SELECT underlying, any_value(trading_days_to_expiry) FROM expiries GROUP BY 1 ORDER BY 1"
+    assert ask(root, counted) == [("BANKNIFTY", 2), ("NIFTY", 9)]
+
+
+def test_labels_are_whole_after_a_file_of_views_that_did_not_keep_them(root: DataRoot) -> None:
+    lake, warehouse = lake_of(root), Warehouse(root)
+    made.write_day(lake, THURSDAY, 1)
+    seal_day(lake, THURSDAY, as_captured, warehouse.swap)
+    labels = ask(root, "SELECT * FROM expiries ORDER BY ALL")
+    for forget in (
+        "ALTER TABLE sealed_expiries DROP COLUMN sealed_at",
+        "DELETE FROM sealed_expiries WHERE underlying = 'NIFTY'",
+    ):
+        with duckdb.connect(str(root.warehouse)) as older:
+            older.execute(forget)
+        warehouse.rebuild()
+        assert ask(root, "SELECT * FROM expiries ORDER BY ALL") == labels
 
 
 def test_rho_is_computed_from_time_and_price(two_days: DataRoot) -> None:
