@@ -77,7 +77,7 @@ def _here(root: DataRoot, settings: Settings, shares: list[str], tags: Mapping[s
         for number, share in enumerate(shares):
             show(number, share)
             run_job(root, settings, RECOMPUTE_JOB, share, tags)
-        show(len(shares), "done")
+    console.print(f"{len(shares)} shares derived again", highlight=False)
 
 
 def _by_workers(root: DataRoot, shares: list[str], tags: Mapping[str, str], *, wait: bool) -> None:
@@ -120,9 +120,9 @@ def _watch(instance: "dg.DagsterInstance", backfill: str, shares: int) -> None:
             latest: dict[str, dg.DagsterRun] = {}
             for run in reversed(instance.get_runs(filters)):
                 latest[run.tags["dagster/partition"]] = run
-            states = Counter(run.status for run in latest.values())
-            ended = sum(n for status, n in states.items() if status in ended_states)
-            show(ended, ", ".join(f"{n} {status.value.lower()}" for status, n in sorted(states.items())) or "waiting")
+            ended = sum(run.status in ended_states for run in latest.values())
+            states = Counter(run.status.value.lower() for run in latest.values())
+            show(ended, ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "waiting")
             if ended == shares:
                 break
             clock.sleep(_ASK_EVERY_SECONDS)
