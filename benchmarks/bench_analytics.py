@@ -141,7 +141,7 @@ def overlay_result() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         root = DataRoot(Path(folder), World("sim:1"))
         last = store_weeks(root)
-        ask = (root.warehouse, "NIFTY", "this_week", 0, last, 0.5)
+        ask = (root, "NIFTY", "this_week", 0, last, 0.5)
         read_overlay(*ask)
         seconds: list[float] = []
         for _ in range(7):

@@ -101,7 +101,7 @@ def build_analytics(underlying: str, dates: dg.DailyPartitionsDefinition) -> lis
 def front_overlay(market: MarketResource, underlying: str, day: date) -> pd.DataFrame:
     """Return a day of the front's money against earlier days of its weekday."""
     alpha = market.settings().overlays.weekday.alpha
-    return read_overlay(market.root().warehouse, underlying, FRONT, 0, day, alpha)
+    return read_overlay(market.root(), underlying, FRONT, 0, day, alpha)
 
 
 def overlay_numbers(overlay: pd.DataFrame) -> Mapping[str, Any]:

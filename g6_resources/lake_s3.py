@@ -212,13 +212,6 @@ def _options(endpoint: str | None, region: str, patience: timedelta = PATIENCE) 
 
 def filesystem(endpoint: str | None, region: str) -> Any:
     """Return the object store as a file system that DuckDB takes."""
-    from obstore.fsspec import FsspecStore
+    from g6_resources.lake_files import StoreFiles
 
-    class ObjectStore(FsspecStore):
-        """Understands patterns with their scheme, as DuckDB passes them."""
-
-        def glob(self, path: str, maxdepth: int | None = None, **kwargs: Any) -> list[str]:
-            """Return the addresses that fit a pattern."""
-            return [f"s3://{found}" for found in super().glob(path.removeprefix("s3://"), maxdepth, **kwargs)]
-
-    return ObjectStore("s3", **_options(endpoint, region))
+    return StoreFiles(_options(endpoint, region))

@@ -1,23 +1,24 @@
 """Reads what `g6_market.overlay` compares, from the views of g6.duckdb."""
 
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import pandas as pd
 
 from g6_market.overlay import weekday_overlay
+from g6_resources.lake_open import let_duckdb_read
+from g6_resources.world import DataRoot
 
 
 def read_overlay(
-    warehouse: Path, underlying: str, tag: str, strike_offset: int, trade_date: date, alpha: float
+    root: DataRoot, underlying: str, tag: str, strike_offset: int, trade_date: date, alpha: float
 ) -> pd.DataFrame:
     """Return a day against earlier days of its weekday, as `weekday_overlay` defines it.
 
     Parameters
     ----------
-    warehouse
-        g6.duckdb of the world.
+    root
+        The world, whose g6.duckdb is asked.
     tag
         An expiry label, or front.
     strike_offset
@@ -28,7 +29,8 @@ def read_overlay(
     duckdb.Error
         The label is none, or the file is older than the last seal.
     """
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with duckdb.connect(str(root.warehouse), read_only=True) as connection:
+        let_duckdb_read(connection, root)
         rows = connection.execute(
             "FROM weekday_series($index, $tag, $offset, $day)",
             {"index": underlying, "tag": tag, "offset": strike_offset, "day": trade_date.isoformat()},

@@ -67,7 +67,7 @@ def by_sql(root: DataRoot, day: date = FRIDAY) -> pd.DataFrame:
 
 
 def test_only_days_as_far_from_expiry_and_of_the_same_reference_are_behind_it(root: DataRoot) -> None:
-    overlay = read_overlay(root.warehouse, "NIFTY", "this_week", 1, FRIDAY, 0.25)
+    overlay = read_overlay(root, "NIFTY", "this_week", 1, FRIDAY, 0.25)
     assert overlay["straddle_days"].tolist() == [2] * COUNT
     # Two legs: 110 more four weeks ago, 20 more a week ago.
     assert (overlay["straddle_mean"] - overlay["straddle"]).tolist() == pytest.approx([2 * 65] * COUNT)
@@ -77,7 +77,7 @@ def test_only_days_as_far_from_expiry_and_of_the_same_reference_are_behind_it(ro
 
 
 def test_sql_and_python_agree(root: DataRoot) -> None:
-    sql, python = by_sql(root), read_overlay(root.warehouse, "NIFTY", "this_week", 1, FRIDAY, 0.5)
+    sql, python = by_sql(root), read_overlay(root, "NIFTY", "this_week", 1, FRIDAY, 0.5)
     for measure in MEASURES:
         for name in (measure, f"{measure}_mean", f"{measure}_days"):
             ours, theirs = (frame[name].astype("float64").tolist() for frame in (python, sql))

@@ -97,7 +97,7 @@ def test_deriving_a_summary_again_gives_the_same_file(world: DagsterWorld) -> No
 
 
 def test_a_first_day_of_its_weekday_has_an_overlay_of_no_days(world: DagsterWorld) -> None:
-    overlay = read_overlay(world.root.warehouse, "NIFTY", "front", 0, FRIDAY, 0.5)
+    overlay = read_overlay(world.root, "NIFTY", "front", 0, FRIDAY, 0.5)
     assert len(overlay) == 11
     assert overlay[[f"{measure}_days" for measure in MEASURES]].to_numpy().max() == 0
     assert overlay["straddle"].notna().any()

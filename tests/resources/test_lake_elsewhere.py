@@ -1,6 +1,7 @@
 """A world whose lake is on an object store: captured, sealed and asked, on two machines."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
@@ -10,7 +11,7 @@ import pytest
 import g6
 from g6_resources.lake import LakeError, LocalStore
 from g6_resources.lake_open import open_lake
-from g6_resources.lake_s3 import StoreUnreachable
+from g6_resources.lake_s3 import S3Store, StoreUnreachable, filesystem
 from g6_resources.sealing import seal_day
 from g6_resources.spool import Spool
 from g6_resources.warehouse import Warehouse
@@ -186,3 +187,37 @@ def test_a_store_that_will_not_do_is_named_before_anything_of_the_world_is_made(
     with pytest.raises(LakeError, match=sentence):
         make_root(tmp_path, "sim:7", lake=lake)
     assert not list(tmp_path.iterdir())
+
+
+def test_duckdb_reads_many_objects_from_many_threads_and_only_what_it_needs(door: Door, tmp_path: Path) -> None:
+    root = machine(tmp_path, door, "j")
+    lake = open_lake(root)
+    for day in (FRIDAY, THURSDAY):
+        made.write_day(lake, day, 2)
+        seal_day(lake, day, as_captured, Warehouse(root).swap)
+    with g6.connect(root.path) as views, ThreadPoolExecutor(8) as pool:
+        views.execute("SET threads = 4")
+        cursors = [views.execute("SELECT 1").cursor() for _ in range(8)]
+        pattern = lake.store.uri("option_chain/closed/trade_date=2026*/*.parquet")
+        counts = list(pool.map(lambda cursor: cursor.execute(_COUNT, [pattern]).fetchall(), cursors))
+        assert counts == [[(4 * LEGS, 2)]] * 8
+        door.requests.clear()
+        assert views.rows(f"SELECT count(*) FROM option_chain WHERE trade_date = DATE '{FRIDAY}'") == [(2 * LEGS,)]
+    assert not [line for line in door.requests if line.startswith("GET") and f"{THURSDAY}" in line]
+
+
+_COUNT = "SELECT count(*), count(DISTINCT trade_date) FROM read_parquet(?) WHERE oi >= 0 OR oi IS NULL"
+
+
+def test_an_object_replaced_while_it_is_read_is_an_error_and_no_mixture(door: Door) -> None:
+    store = S3Store(f"s3://{BUCKET}/k", endpoint=door.url)
+    store.put("a", b"before")
+    address = f"s3://{BUCKET}/k/a"
+    files = filesystem(door.url, "ap-south-1")
+    opened = files.open(address)
+    assert opened.read(3) == b"bef"
+    store.put("a", b"behind")
+    with pytest.raises(OSError, match="k/a"):
+        opened.read(3)
+    with pytest.raises(FileNotFoundError):
+        files.open(f"s3://{BUCKET}/k/none")
