@@ -197,7 +197,7 @@ def _saturated(busy: Asked) -> dict[str, Any]:
         round(busy.per_second, 1),
         "1/s",
         "higher",
-        f"4 readers that never think: all the machine gives. p50 {statistics.median(busy.small):.0f}, "
+        f"{busy.readers} readers that never think: all the machine gives. p50 {statistics.median(busy.small):.0f}, "
         f"p95 {p95(busy.small):.0f} ms",
     )
 

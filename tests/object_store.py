@@ -33,7 +33,7 @@ def s3_server(folder: Path) -> Generator[str]:
     ):
         try:
             wait_for("the S3 server", lambda: _answers(url), 60)
-            requests.put(f"{url}/{BUCKET}", timeout=5).raise_for_status()
+            requests.put(f"{url}/{BUCKET}", timeout=60).raise_for_status()
             yield url
         finally:
             server.terminate()
@@ -42,7 +42,7 @@ def s3_server(folder: Path) -> Generator[str]:
 def _answers(url: str) -> bool:
     try:
         return requests.get(f"{url}/moto-api/", timeout=5).ok
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 
@@ -87,7 +87,7 @@ class Door:
                 headers = dict(self.headers)
                 if door.deaf_to_conditions:
                     headers = {name: value for name, value in headers.items() if not name.lower().startswith("if-")}
-                answer = requests.request(self.command, door.server + self.path, data=body, headers=headers, timeout=20)
+                answer = requests.request(self.command, door.server + self.path, data=body, headers=headers, timeout=60)
                 if fault == "lost":
                     self.connection.close()
                     self.close_connection = True
