@@ -75,7 +75,8 @@ class WorldMetrics:
         seal = read_seal(root.seal_figures_file)
         # A scrape every few seconds is no reason to list an object store, or to wait for it: of a lake elsewhere the
         # live files are on this disk, and the last seal is in the figures.
-        self._stored(found, Lake(LocalStore(root.lake)), today, market_now, seal.trade_date if seal else None)
+        last_sealed = seal.trade_date if seal is not None and root.lake_address() is not None else None
+        self._stored(found, Lake(LocalStore(root.lake)), today, market_now, last_sealed)
         _session(found, root, self._system)
         _token(found, root, market_now)
         _backlogs(found, root, now)
