@@ -56,7 +56,7 @@ def demo(
 @app.command()
 def dev(
     world: World = None,
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=LARGEST_SEED, help="Seed of the simulated market; a fresh one unless given."),
@@ -72,7 +72,7 @@ def dev(
 @app.command()
 def ui(
     world: World = None,
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
 ) -> None:
     """Open the Dagster UI of a world to look at: no sensors, no simulator."""
     from g6.commands.dev import run_ui
@@ -105,7 +105,7 @@ def login(
 
 @app.command()
 def sim(
-    port: Annotated[int, typer.Option(help="Port on loopback.")] = 8900,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 8900,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the market.")] = 42,
     day: Annotated[str | None, typer.Option("--date", help="Trading date, YYYY-MM-DD.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Folder of a recorded day to serve.")] = None,
@@ -185,7 +185,7 @@ def restore(
 @app.command()
 def metrics(
     world: World = None,
-    port: Annotated[int, typer.Option(help="Port on loopback.")] = 9108,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 9108,
 ) -> None:
     """Serve Prometheus metrics on loopback; answers whether or not a session runs."""
     from g6.commands.metrics import run_metrics

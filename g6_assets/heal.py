@@ -33,6 +33,7 @@ from g6_market.day import TradingDay, wall_clock
 from g6_market.missing import DayLegs, asking_order, marked
 from g6_market.schema import EXPIRY_OVERVIEW, HEALING, QUOTES, SNAPSHOTS, Table
 from g6_resources.clock import MarketClock
+from g6_resources.files import private
 from g6_resources.lake import Lake
 from g6_resources.sealing import trading_day
 from g6_resources.seams import QuoteSource, SourceError, TokenDead
@@ -202,7 +203,7 @@ def alone(state: Path) -> Generator[None]:
     HealingRuns
         Another one is at it.
     """
-    with (state / "healing.lock").open("a") as file:
+    with open(state / "healing.lock", "a", opener=private) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

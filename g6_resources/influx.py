@@ -9,6 +9,7 @@ import gzip
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from g6_resources.courier import Courier, Refused
@@ -94,6 +95,18 @@ class InfluxServer:
             raise kind(f"influx: {self.url} refused points: {_reason(error)}") from None
         except (HTTPError, OSError) as error:
             raise SinkError(f"influx: {self.url} did not answer ({type(error).__name__}); is it running?") from None
+
+    def admits(self) -> None:
+        """Ask whether it takes points for the bucket with this token, and write none.
+
+        Raises
+        ------
+        SinkError
+            The server does not answer in time, knows no such bucket, or does not take the token.
+        """
+        # That there is no point in the request is looked at last.
+        with suppress(Refused):
+            self.send(request_of([]))
 
     def ping(self) -> bool:
         """Whether the server answers."""

@@ -5,7 +5,7 @@ few snapshots at a time, and halved down to the snapshots that lack something; a
 it was there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,47 +65,45 @@ def deliver_lacking(
         return Delivery(0, 0, 0, 0, 0)
     stored = counts(frame, measurement)
     blocks = [stored.iloc[start : start + BLOCK] for start in range(0, len(stored), BLOCK)]
-    found = [_count(block, measurement, counter) for block in blocks]
-    lacking = [
-        at for block, has in zip(blocks, found, strict=True) for at in _lacking(block, has, measurement, counter)
-    ]
+    first = [_compared(block, measurement, counter) for block in blocks]
+    lacking = [at for compared in first for at in compared.lacking]
     points = lines(frame[np.isin(epoch_seconds(frame), lacking)], measurement, world)
+    last = first
     if points:
         write(points)
-        found = [_count(block, measurement, counter) for block in blocks]
-        still = [
-            at for block, has in zip(blocks, found, strict=True) for at in _lacking(block, has, measurement, counter)
-        ]
+        last = [_compared(block, measurement, counter) for block in blocks]
+        still = sum(len(compared.lacking) for compared in last)
         if still:
             raise SinkError(
                 f"influx: {measurement.name}: of {len(lacking)} snapshots written again the server still lacks points "
-                f"of {len(still)}; does the bucket keep data for long enough (its retention), and is the disk full?"
+                f"of {still}; does the bucket keep data for long enough (its retention), and is the disk full?"
             )
     return Delivery(
         points=len(lines(frame, measurement)),
         values=int(stored.to_numpy().sum()),
-        on_server=sum(sum(has.values()) for has in found),
+        on_server=sum(compared.on_server for compared in last),
         redelivered=len(points),
         snapshots_lacking=len(lacking),
     )
 
 
-def _lacking(
-    stored: pd.DataFrame, found: Mapping[str, int], measurement: Measurement, counter: PointCounter
-) -> list[int]:
-    """Return the instants of which the server lacks a value."""
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """The instants of which a server lacks a value, and how many values it has, by the counts that showed it."""
+
+    lacking: list[int]
+    on_server: int
+
+
+def _compared(stored: pd.DataFrame, measurement: Measurement, counter: PointCounter) -> _Compared:
+    found = counter.count(measurement.name, int(stored.index[0]), int(stored.index[-1]))
     wanted = {str(field): int(values) for field, values in stored.sum().items()}
+    on_server = sum(found.values())
     if all(found.get(field, 0) >= values for field, values in wanted.items()):
-        return []
+        return _Compared([], on_server)
     if len(stored) == 1 or not any(found.values()):
-        return [int(instant) for instant in stored.index]
+        return _Compared([int(instant) for instant in stored.index], on_server)
+    # The halves' counts are taken later and may show more: a server may tell what it took with a delay.
     half = len(stored) // 2
-    return [
-        at
-        for part in (stored.iloc[:half], stored.iloc[half:])
-        for at in _lacking(part, _count(part, measurement, counter), measurement, counter)
-    ]
-
-
-def _count(stored: pd.DataFrame, measurement: Measurement, counter: PointCounter) -> Mapping[str, int]:
-    return counter.count(measurement.name, int(stored.index[0]), int(stored.index[-1]))
+    a, b = (_compared(part, measurement, counter) for part in (stored.iloc[:half], stored.iloc[half:]))
+    return _Compared(a.lacking + b.lacking, a.on_server + b.on_server)

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from g6_market.calendar import IST
+from g6_resources.files import private
 from g6_resources.lake_local import write_atomically
 
 _DROPPED = "dropped"
@@ -115,7 +116,7 @@ class Spool:
     def delivering(self) -> Generator[bool]:
         """Hold the right to deliver; false while another process has it, which then delivers in order."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / _LOCK).open("wb") as lock:
+        with open(self._folder / _LOCK, "wb", opener=private) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -27,6 +27,8 @@ def run_import(folder: Path, world: str | None, *, dry_run: bool) -> None:
     """Import a folder, show what came of it and leave the account in `<root>/state/imports/`."""
     if not folder.is_dir():
         raise CommandError(f"{folder} is no folder; give the predecessor's CSV folder, the one that holds NIFTY/")
+    if next(folder.rglob("*.csv"), None) is None:
+        raise CommandError(f"{folder} holds no CSV file; give the predecessor's CSV folder, the one that holds NIFTY/")
     root, settings = open_world(world)
     calendar = load_calendar(settings)
     lake = open_lake(root)

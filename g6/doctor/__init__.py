@@ -1,7 +1,7 @@
 """The examination of an installation: what is there, what is not, and what to do about it.
 
 `patient` is what is examined, `here` looks at this machine's files, `outside` at what is reached over the network,
-`platform` at Dagster. Each check is one function that returns findings; the list is `CHECKS`.
+`platform` at what runs. Each check is one function that returns findings; the list is `CHECKS`.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     outside.influx,
     outside.redis,
     outside.notifications,
+    platform.session,
     platform.daemon,
     platform.sensors,
     here.time_zone,

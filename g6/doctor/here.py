@@ -14,6 +14,7 @@ from g6.doctor.patient import Finding, Patient, fail, ok, skip, warn
 from g6_market.calendar import Closed, Session
 from g6_market.schema import OVERVIEW, SchemaError
 from g6_resources.kite.instruments import InstrumentCache
+from g6_resources.kite.limiter import key_mark
 from g6_resources.kite.token import TokenMissing, read_token
 from g6_resources.lake import Lake, LakeError
 from g6_resources.lake_open import BACKLOG, check_store, open_lake
@@ -33,7 +34,10 @@ def calendar(patient: Patient) -> Iterator[Finding]:
     days = [patient.calendar.on(first + timedelta(days=n)) for n in range(AHEAD.days)]
     unconfirmed = [day.trade_date for day in days if isinstance(day, Session) and not day.confirmed]
     unknown = [day for day in days if isinstance(day, Closed) and day.reason.startswith("hours unknown")]
-    remedy = "set calendar.override_file to a YAML file that names them (see docs/operations.md), or upgrade G6"
+    remedy = (
+        "name them, and `confirmed_years`, in the YAML file of calendar.override_file (docs/operations.md, The "
+        "calendar), or upgrade G6"
+    )
     if unconfirmed:
         year = unconfirmed[0].year
         yield warn("calendar", f"the holidays of {year} are not confirmed; weekdays count as open", remedy)
@@ -62,12 +66,20 @@ def token(patient: Patient) -> Iterator[Finding]:
         return
     following = patient.calendar.next_session(patient.now)
     needed = patient.now >= following.open - LOGIN_BEFORE_OPEN
+    api_key = patient.api_key
+    if api_key is None and patient.is_live:
+        remedy = "fill in .env, or /etc/g6/environment of the services, and load it (docs/operations.md, First day)"
+        yield fail("token", "KITE_API_KEY is not set in the environment: Kite cannot be asked", remedy)
+        return
     try:
         stored = read_token(patient.root.token_file)
     except TokenMissing as error:
         yield (fail if needed else warn)("token", str(error), "`g6 login`, once a day from 06:00 on")
         return
-    if patient.now < stored.expires_at:
+    if api_key is not None and stored.key_mark != key_mark(api_key):
+        text = "the stored one was made with another API key than that of the environment"
+        yield (fail if needed else warn)("token", text, "`g6 login` with the key that shall collect")
+    elif patient.now < stored.expires_at:
         yield ok("token", f"of {stored.user_id}, serves until {stored.expires_at:%a %H:%M} IST")
     else:
         text = f"expired at {stored.expires_at:%a %Y-%m-%d %H:%M} IST"
@@ -76,7 +88,8 @@ def token(patient: Patient) -> Iterator[Finding]:
 
 def private_files(patient: Patient) -> Iterator[Finding]:
     """Whether secrets and state can be read by nobody else."""
-    secret = [PROJECT / ".env"]
+    # The services' secrets lie beside their settings; whoever may not look into that folder is not told of it.
+    secret = [PROJECT / ".env", patient.settings.file.parent / "environment"]
     state: list[Path] = []
     if patient.root is not None:
         secret.append(patient.root.token_file)
@@ -93,7 +106,8 @@ def private_files(patient: Patient) -> Iterator[Finding]:
         text = f"{foreign[0]} belongs to another user"
         yield warn("private files", text, "run every g6 process as one user, and chown what it left")
     if not exposed and not loose and not foreign:
-        yield ok("private files", f"{len(state)} files of state are their owner's alone")
+        kept = [path for path in (*secret, *state) if path.exists()]
+        yield ok("private files", f"{len(kept)} files are their owner's alone" if kept else "there are none yet")
 
 
 def instruments(patient: Patient) -> Iterator[Finding]:
@@ -121,7 +135,9 @@ def disk(patient: Patient) -> Iterator[Finding]:
     """Whether there is room."""
     free = shutil.disk_usage(nearest_folder(patient.settings.data_path)).free
     text, remedy = f"{free / 1e9:.1f} GB free for {patient.settings.data_path}", "make room, or move data_dir"
-    if free < DISK_FAIL_BYTES:
+    if (place := _not_writable(patient)) is not None:
+        yield fail("disk", f"{place} cannot be written by this user", "mount it writable, or chown it to who runs G6")
+    elif free < DISK_FAIL_BYTES:
         yield fail("disk", text, remedy)
     elif free < DISK_WARN_BYTES:
         yield warn("disk", text, remedy)
@@ -219,6 +235,16 @@ def time_zone(patient: Patient) -> Iterator[Finding]:
     """What the machine's own time zone is: G6 lives in Indian time whatever it says."""
     machine = patient.system.now().astimezone(None)
     yield ok("time zone", f"{patient.system.now():%Y-%m-%d %H:%M:%S} IST (this machine's zone is {machine:%Z}, unused)")
+
+
+def _not_writable(patient: Patient) -> Path | None:
+    """Return the first folder that a session writes to and may not."""
+    root, csv = patient.root, patient.settings.storage.csv
+    written = [patient.settings.data_path] if root is None else [root.path, root.lake, root.state]
+    if root is not None and csv.enabled:
+        written.append(patient.settings.csv_base(root))
+    # A read-only disk refuses also who owns the folder, and root.
+    return next((found for found in map(nearest_folder, written) if not os.access(found, os.W_OK | os.X_OK)), None)
 
 
 def _has_overview(lake: Lake, day: date) -> bool:

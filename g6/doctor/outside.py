@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 import requests
 
 from g6.doctor.patient import Finding, Patient, fail, ok, skip, warn
 from g6_resources.hot_cache import HotCache
 from g6_resources.influx import InfluxServer
+from g6_resources.kite.token import live_token
 from g6_resources.notify import Notifier
+from g6_resources.seams import SinkError, TokenDead
 from g6_resources.settings import SettingsError
+from g6_resources.spool import Backlog, Spool
 from g6_resources.world_state import read_simulator
 
 PATIENCE_SECONDS = 5.0
@@ -19,25 +23,31 @@ DRIFT_WARN_SECONDS, DRIFT_FAIL_SECONDS = 2.0, 10.0
 
 
 def kite(patient: Patient) -> Iterator[Finding]:
-    """Whether the broker answers, and whether our clock agrees with its own."""
+    """Whether the broker answers, takes the stored token, and whether our clock agrees with its own."""
     address = _address(patient)
     if address is None:
         yield skip("kite", "the simulator of this world is not running")
         return
+    token = _token(patient)
     try:
         with requests.Session() as session:
             # A proxy of the environment is for the internet.
             session.trust_env = address.startswith("https:")
-            # Any answer will do: without a token it is a refusal, and costs nothing of the limits.
-            answer = session.get(address, timeout=PATIENCE_SECONDS, allow_redirects=False)
+            # Without a token any answer will do; it is a refusal.
+            path, headers = ("/user/profile", {"X-Kite-Version": "3", "Authorization": token}) if token else ("", {})
+            answer = session.get(address + path, headers=headers, timeout=PATIENCE_SECONDS, allow_redirects=False)
     except requests.RequestException as error:
         text = f"{address} does not answer ({type(error).__name__})"
-        if patient.root is not None and patient.root.world.kind != "live":
+        if patient.root is not None and not patient.is_live:
             yield skip("kite", f"{text}: the simulator is not running")
         else:
             yield fail("kite", text, "check the connection of this machine, then Kite's status page")
         return
-    yield ok("kite", f"{address} answers")
+    if token and answer.status_code == HTTPStatus.FORBIDDEN:
+        text = f"{address} answers, and no longer takes the stored token: it was ended elsewhere, or a newer login did"
+        yield fail("kite", text, "`g6 login`")
+    else:
+        yield ok("kite", f"{address} answers" + (" and takes the token" if token and answer.ok else ""))
     yield _drift(answer.headers.get("Date"), patient.system.now())
 
 
@@ -49,13 +59,18 @@ def influx(patient: Patient) -> Iterator[Finding]:
         return
     server = InfluxServer.from_environment(settings.url, settings.org, settings.bucket)
     try:
-        answers = server.ping()
+        if server.ping():
+            server.admits()
+            yield ok("influx", f"{settings.url} takes points for the bucket {settings.bucket}")
+        else:
+            remedy = "start it; what waits in the spool is then delivered"
+            yield warn("influx", f"{settings.url} does not answer", remedy)
+    except SinkError as error:
+        yield warn("influx", str(error), "correct INFLUX_TOKEN, or make the bucket; what waits is then delivered")
     finally:
         server.close()
-    if answers:
-        yield ok("influx", f"{settings.url} answers")
-    else:
-        yield warn("influx", f"{settings.url} does not answer", "start it; what waits in the spool is then delivered")
+    if patient.root is not None:
+        yield from _spooled(Spool(patient.root.spool / "influx", 0).backlog())
 
 
 def redis(patient: Patient) -> Iterator[Finding]:
@@ -72,13 +87,14 @@ def redis(patient: Patient) -> Iterator[Finding]:
     if answers:
         yield ok("redis", f"{settings.url} answers")
     else:
-        yield warn("redis", f"{settings.url} does not answer", "start it; until then the latest is kept in memory")
+        text = f"{settings.url} does not answer, or not to this REDIS_PASSWORD"
+        yield warn("redis", text, "start it, or correct the password; until then the latest is kept in memory")
 
 
 def notifications(patient: Patient) -> Iterator[Finding]:
     """Whether alerts have somewhere to go."""
     if patient.settings.secrets.g6_alert_urls is None:
-        yield warn("alerts", "nobody is told", "set G6_ALERT_URLS and run `g6 alerts` (docs/operations.md)")
+        yield warn("alerts", "nobody is told", "set G6_ALERT_URLS and run `g6 alerts` (docs/monitoring.md)")
         return
     try:
         notifier = Notifier.from_secrets(patient.settings.secrets)
@@ -89,10 +105,30 @@ def notifications(patient: Patient) -> Iterator[Finding]:
 
 
 def _address(patient: Patient) -> str | None:
-    if patient.root is None or patient.root.world.kind == "live":
+    if patient.root is None or patient.is_live:
         return patient.settings.kite.root
     simulator = read_simulator(patient.root)
     return simulator.url if simulator else None
+
+
+def _token(patient: Patient) -> str | None:
+    """Return the header of a call with the stored token, None if there is none that could be taken."""
+    key = patient.api_key
+    if patient.root is None or key is None:
+        return None
+    try:
+        return f"token {key}:{live_token(patient.root.token_file, key, patient.now).access_token}"
+    except TokenDead:
+        return None
+
+
+def _spooled(backlog: Backlog) -> Iterator[Finding]:
+    if backlog.files and backlog.oldest is not None:
+        text = f"{backlog.files} snapshots wait for it, the oldest since {backlog.oldest:%a %H:%M}"
+        yield warn("influx", text, "they are delivered in order while a session runs, or by `influx_delivery`")
+    if backlog.dropped:
+        text = f"{backlog.dropped} snapshots were given up: its spool was full, or it refused them"
+        yield warn("influx", text, "materialise `influx_delivery` of their day, which writes what is lacking")
 
 
 def _drift(header: str | None, now: datetime) -> Finding:

@@ -8,6 +8,7 @@ from g6_market.calendar import Session, TradingCalendar
 from g6_resources.clock import DrivenClock, SystemTime, clock_from
 from g6_resources.settings import Settings
 from g6_resources.world import DataRoot
+from g6_resources.world_state import read_simulator
 
 
 class Status(StrEnum):
@@ -48,6 +49,20 @@ class Patient:
     def now(self) -> datetime:
         """Market time; the system's while there is no world."""
         return clock_from(self.root).now() if self.root else self.system.now()
+
+    @property
+    def api_key(self) -> str | None:
+        """The key with which this world's broker is asked: the environment's, or its simulator's; None if unknown."""
+        if self.root is not None and not self.is_live:
+            simulator = read_simulator(self.root)
+            return simulator.api_key if simulator else None
+        key = self.settings.secrets.kite_api_key
+        return key.get_secret_value() if key else None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the world is the live one."""
+        return self.root is not None and self.root.world.kind == "live"
 
     @property
     def is_demo(self) -> bool:

@@ -69,6 +69,7 @@ class CaptureSession:
     _swept: bool = field(default=False, init=False)
     _seen: datetime | None = field(default=None, init=False)
     _refusals: int = field(default=0, init=False)
+    _failing_sinks: set[str] = field(default_factory=set, init=False)
 
     def run(self) -> SessionReport:
         """Capture what is still due of the day and return the counts.
@@ -265,7 +266,14 @@ class CaptureSession:
                 sink.publish(snapshot)
             except SinkError as error:
                 report.sink_errors[sink.name] = report.sink_errors.get(sink.name, 0) + 1
-                logger.warning("sink %s: %s", sink.name, error)
+                # Once a change: a server may be away for hours, and each snapshot that it misses is counted.
+                if sink.name not in self._failing_sinks:
+                    logger.warning("sink %s: %s", sink.name, error)
+                self._failing_sinks.add(sink.name)
+            else:
+                if sink.name in self._failing_sinks:
+                    logger.info("sink %s takes snapshots again", sink.name)
+                self._failing_sinks.discard(sink.name)
 
     def _count(self, taken: Taken, report: SessionReport) -> None:
         if taken.snapshot is not None:

@@ -34,3 +34,8 @@ def test_the_predecessors_files_are_imported_accounted_for_and_queryable(tmp_pat
 def test_a_folder_that_is_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is no folder; give the predecessor's CSV folder"):
         run_import(tmp_path / "nowhere", None, dry_run=True)
+
+
+def test_a_folder_without_a_csv_file_is_not_taken_for_an_import_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="holds no CSV file; give the predecessor's CSV folder"):
+        run_import(tmp_path, None, dry_run=True)

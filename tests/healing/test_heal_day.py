@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from g6_assets.heal import HealReport, healable
+from g6_assets.heal import HealReport, alone, healable
 from g6_market.calendar import IST
 from g6_market.candles import EXPIRED, HEALED, NO_CANDLE
 from g6_market.missing import DayLegs
@@ -277,3 +277,8 @@ def test_all_strikes_of_a_lost_full_chain_are_asked_for_when_wanted(healed: Heal
     assert further
     # The beat is every quarter of an hour from the open.
     assert {at_.minute % 15 for at_, *_ in further} == {0}
+
+
+def test_the_lock_of_a_healing_is_its_owners_alone(tmp_path: Path) -> None:
+    with alone(tmp_path):
+        assert [path.stat().st_mode & 0o077 for path in tmp_path.iterdir()] == [0]

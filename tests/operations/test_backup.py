@@ -12,6 +12,7 @@ import pytest
 
 import g6
 from g6_market.calendar import TradingCalendar
+from g6_resources.alerts import AlertLog
 from g6_resources.backup import BackupError, back_up, check, restore
 from g6_resources.clock import SystemTime
 from g6_resources.lake import Lake, LocalStore
@@ -20,6 +21,7 @@ from g6_resources.sealing import derive_day, seal_day
 from g6_resources.warehouse import Warehouse
 from g6_resources.world import DataRoot, WorldError, make_root
 from tests.capture.harness import DAY
+from tests.object_store import BUCKET, s3_server
 from tests.operations.conftest import PROJECT, TOKEN, Operated, configuration, environment
 
 QUERY = "select underlying, count(*) as n, sum(oi)::bigint as oi from option_chain group by 1 order by 1"
@@ -136,10 +138,15 @@ def test_a_folder_within_the_world_is_refused(worlds: tuple[DataRoot, DataRoot])
         back_up(running, running.path / "copies")
 
 
-def test_a_lake_in_an_object_store_is_left_to_that_store(operated: Operated, tmp_path: Path) -> None:
-    root = make_root(tmp_path, "sim:8", lake={"url": "s3://bucket/g6", "region": "ap-south-1"})
-    with pytest.raises(BackupError, match="s3://bucket/g6"):
-        back_up(root, tmp_path / "copies")
+@pytest.mark.server
+def test_a_lake_in_an_object_store_is_left_to_that_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-no-account")
+    with s3_server(tmp_path) as endpoint:
+        lake = {"url": f"s3://{BUCKET}/g6", "endpoint": endpoint, "region": "ap-south-1"}
+        root = make_root(tmp_path, "sim:8", lake=lake)
+        with pytest.raises(BackupError, match=lake["url"]):
+            back_up(root, tmp_path / "copies")
 
 
 def test_a_restore_touches_no_world_that_is_there(worlds: tuple[DataRoot, DataRoot], tmp_path: Path) -> None:
@@ -168,3 +175,28 @@ def test_the_commands_move_a_world_to_another_machine(worlds: tuple[DataRoot, Da
     assert answers(there / "sim-42") == answers(sealed.path)
     # A session may go on from here: the lock knows nobody, the views are of this place.
     assert SessionLock(there / "sim-42" / "state" / "session_lock.json", SystemTime()).next_attempt(DAY) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_a_message_and_an_alert(operated: Operated, tmp_path: Path) -> None:
+    copy = tmp_path / "data" / "sim-42"
+    shutil.copytree(operated.root.path, copy)
+    no_folder = tmp_path / "file"
+    no_folder.touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "g6", "backup", str(no_folder / "copies")],
+        cwd=PROJECT, env=environment(configuration(copy.parent)), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "Not a directory" in done.stderr
+    [told] = [one for one in AlertLog(copy / "state" / "alerts.jsonl").recent(500) if one.kind == "backup failed"]
+    assert str(no_folder) in told.text
+
+
+def test_a_copy_on_the_disk_of_its_original_is_no_comfort(operated: Operated, tmp_path: Path) -> None:
+    surroundings = environment(configuration(operated.root.path.parent))
+    done = subprocess.run(
+        [sys.executable, "-m", "g6", "backup", str(tmp_path / "copies")],
+        cwd=PROJECT, env=surroundings, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "lies on the disk of the original" in done.stdout.replace("\n", " ")

@@ -22,10 +22,15 @@ from g6.doctor import here, outside, platform
 from g6.doctor.patient import Finding, Patient, Status
 from g6_market.calendar import IST, TradingCalendar
 from g6_resources.clock import SystemTime, write_clock
+from g6_resources.heartbeat import HeartbeatFile
 from g6_resources.kite.token import write_token
 from g6_resources.settings import load_settings
+from g6_resources.spool import Spool
 from g6_resources.world import DataRoot, make_root
 from g6_resources.world_state import Simulator, write_simulator
+from g6_sim.accounts import API_KEY
+from g6_sim.server import SimServer
+from tests.capture.harness import simulation
 from tests.operations.conftest import PROJECT, Operated, configuration, environment
 from tests.servers import free_port
 
@@ -35,6 +40,22 @@ MORNING = datetime(2026, 11, 20, 10, 0, tzinfo=IST)
 class FixedTime(SystemTime):
     def now(self) -> datetime:
         return MORNING
+
+
+class Earlier(SystemTime):
+    """The time some seconds ago."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def now(self) -> datetime:
+        return super().now() - timedelta(seconds=self._seconds)
+
+    def monotonic(self) -> float:
+        return super().monotonic() - self._seconds
+
+
+ACCESS = "an-access-token-of-today"  # pragma: allowlist secret
 
 
 @pytest.fixture
@@ -80,6 +101,34 @@ def test_a_dead_token_fails_when_it_is_needed_and_warns_when_not(root: DataRoot)
     assert only(here.token(patient(root))).status is Status.WARN
 
 
+def test_a_token_of_another_key_is_none(root: DataRoot) -> None:
+    write_simulator(root, Simulator("http://127.0.0.1:1", "today's key"))
+    write_token(root.token_file, access_token="t", user_id="U", api_key="an old key", made_at=MORNING)
+    finding = only(here.token(patient(root)))
+    assert finding.status is Status.FAIL
+    assert "another API key" in finding.text
+
+
+def test_a_live_world_whose_key_was_not_loaded_is_told_before_its_token(tmp_path: Path) -> None:
+    finding = only(here.token(patient(make_root(tmp_path, "live"))))
+    assert (finding.status, "KITE_API_KEY" in finding.text) == (Status.FAIL, True)
+
+
+@pytest.mark.parametrize(
+    ("stored", "status", "words"), [(ACCESS, Status.OK, "takes the token"), ("stale", Status.FAIL, "no longer takes")]
+)
+def test_a_token_that_the_broker_ended_is_found_though_its_time_is_not_over(
+    root: DataRoot, stored: str, status: Status, words: str
+) -> None:
+    with SimServer(simulation(access_token=ACCESS)) as server:
+        write_simulator(root, Simulator(server.url, API_KEY))
+        write_token(root.token_file, access_token=stored, user_id="U", api_key=API_KEY, made_at=MORNING)
+        assert only(here.token(patient(root))).status is Status.OK
+        asked, _ = outside.kite(patient(root))
+    assert (asked.status, words in asked.text) == (status, True)
+    assert stored not in asked.text
+
+
 @pytest.mark.parametrize(("name", "status"), [("kite_token.json", Status.FAIL), ("x.json", Status.WARN)])
 def test_a_file_that_others_can_read_is_found(root: DataRoot, name: str, status: Status) -> None:
     path = root.state / name
@@ -109,8 +158,11 @@ def broker() -> Iterator[Callable[[float], str]]:
     def serve(ahead: float) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.send_response(403)
+                self.send_response(204 if self.path == "/ping" else 403)
                 self.end_headers()
+
+            def do_POST(self) -> None:
+                self.do_GET()
 
             def date_time_string(self, timestamp: float | None = None) -> str:
                 return super().date_time_string(time.time() + ahead)
@@ -154,6 +206,56 @@ def test_a_server_that_is_enabled_and_down_is_a_warning(root: DataRoot, part: st
     finding = only(getattr(outside, part)(patient(root, storage=storage)))
     assert finding.status is Status.WARN
     assert "does not answer" in finding.text
+
+
+def test_a_server_that_answers_and_refuses_the_token_is_no_server(root: DataRoot, broker) -> None:
+    storage = {"influx": {"enabled": True, "url": broker(0)}}
+    finding = only(outside.influx(patient(root, storage=storage)))
+    assert finding.status is Status.WARN
+    assert "403" in finding.text
+    assert "INFLUX_TOKEN" in finding.remedy
+
+
+def test_what_waits_in_the_spool_is_told_with_its_age(root: DataRoot) -> None:
+    Spool(root.spool / "influx", 1000).put("2026-11-20T091600", b"points")
+    storage = {"influx": {"enabled": True, "url": f"http://127.0.0.1:{free_port()}"}}
+    away, waits = outside.influx(patient(root, storage=storage))
+    assert "does not answer" in away.text
+    assert "1 snapshots wait for it" in waits.text
+
+
+def test_a_wrong_password_is_not_taken_for_an_absent_redis(root: DataRoot) -> None:
+    storage = {"redis": {"enabled": True, "url": f"redis://127.0.0.1:{free_port()}"}}
+    assert "REDIS_PASSWORD" in only(outside.redis(patient(root, storage=storage))).text
+
+
+@pytest.mark.parametrize(
+    ("trade_date", "state", "silent_for", "status", "words"),
+    [
+        (MORNING.date(), "capturing", 0, Status.OK, "attempt 2, capturing: said"),
+        (MORNING.date(), "ended", 3600, Status.OK, "ended"),
+        (MORNING.date(), "capturing", 300, Status.FAIL, "300 s old"),
+        (MORNING.date(), "token dead", 0, Status.FAIL, "token dead"),
+        (MORNING.date(), "rate limited", 0, Status.WARN, "rate limited"),
+        (date(2026, 11, 19), "ended", 0, Status.FAIL, "none has run today"),
+        (None, "", 0, Status.FAIL, "none has run today"),
+    ],
+)
+def test_a_session_is_judged_by_its_last_sign_of_life(
+    root: DataRoot, trade_date: date | None, state: str, silent_for: float, status: Status, words: str
+) -> None:
+    if trade_date is not None:
+        HeartbeatFile(root.heartbeat_file, Earlier(silent_for)).write(
+            market_time=MORNING, run_id="run", trade_date=trade_date, attempt=2, state=state, detail="said"
+        )
+    finding = only(platform.session(patient(root)))
+    assert finding.status is status
+    assert words in finding.text
+
+
+def test_while_the_market_is_closed_no_session_is_missed(root: DataRoot) -> None:
+    write_clock(root.clock_file, "shifted", offset=MORNING.replace(hour=18) - SystemTime().now())
+    assert "none is due before Mon 2026-11-23 09:15" in only(platform.session(patient(root))).text
 
 
 def test_a_daemon_that_ticks_is_well_and_one_that_stopped_is_not(root: DataRoot) -> None:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import requests
 
 from g6_resources.influx import InfluxServer, InfluxSink
 from g6_resources.influx_counters import FluxCounter, counter_of
-from g6_resources.influx_points import CHAIN, INDEX, MEASUREMENTS, SERIES, lines
+from g6_resources.influx_points import CHAIN, INDEX, MEASUREMENTS, SERIES, counts, lines
 from g6_resources.influx_proof import deliver_lacking
 from g6_resources.seams import SinkError, SnapshotSink
 from g6_resources.spool import Spool
@@ -133,6 +133,25 @@ def test_the_proof_finds_and_redelivers_just_what_the_server_lacks(tmp_path: Pat
         server.close()
 
 
+class Delayed:
+    """Counts of a server that takes everything, and at the first question does not yet tell all of it."""
+
+    def __init__(self, day: pd.DataFrame) -> None:
+        self._known = counts(day, INDEX)
+        self._asked = 0
+
+    def count(self, measurement: str, first: int, last: int) -> Mapping[str, int]:
+        self._asked += 1
+        values = self._known.loc[first:last].sum()
+        return {str(field): int(found) - (self._asked == 1 and field == "spot") for field, found in values.items()}
+
+
+def test_what_a_server_tells_with_a_delay_is_neither_lacking_nor_left_out_of_the_count() -> None:
+    day = day_of(4)[INDEX.name]
+    done = deliver_lacking(day, INDEX, Delayed(day), pytest.fail)
+    assert (done.redelivered, done.on_server) == (0, done.values)
+
+
 @pytest.mark.server
 def test_a_demo_stands_beside_the_live_world_and_never_on_it(tmp_path: Path) -> None:
     overview = day_of(3)[INDEX.name]
@@ -216,6 +235,25 @@ def test_a_refusal_that_can_be_mended_waits_and_any_other_is_counted(tmp_path: P
         sink.publish(snapshot(FRIDAY, 0))
         sink.close()
     assert (spool.backlog().files, spool.backlog().dropped) == ((1, 0) if waits else (0, 1))
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "404 Not Found", "503 Service Unavailable"])
+def test_a_server_that_would_take_no_points_is_told_before_any_are_made(status: str) -> None:
+    with refusing(status) as url, pytest.raises(SinkError, match=status[:3]) as told:
+        server_at(url).admits()
+    assert TOKEN not in str(told.value)
+
+
+def test_a_server_that_misses_only_points_in_the_request_would_take_some() -> None:
+    with refusing("400 Bad Request") as url:
+        server_at(url).admits()
+
+
+@pytest.mark.server
+def test_asking_a_real_server_whether_it_takes_points_writes_none(address: str) -> None:
+    before = requests.get(f"{address}/api/v1/series/count", timeout=5).json()
+    server_at(address).admits()
+    assert requests.get(f"{address}/api/v1/series/count", timeout=5).json() == before
 
 
 def test_what_a_killed_session_left_in_the_spool_is_delivered_by_the_next(tmp_path: Path) -> None:
