@@ -4,13 +4,15 @@ import json
 import os
 import signal
 import socket
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from g6_resources.clock import write_clock
+from g6_market.calendar import TradingCalendar
+from g6_resources.clock import SystemTime, write_clock
 from g6_resources.world import World, make_root
 from tests.cli.conftest import Command
 from tests.servers import free_port
@@ -33,9 +35,12 @@ def test_a_start_that_is_no_time_of_day_is_refused(g6: Command):
     )
 
 
-def test_a_world_whose_day_is_over_is_not_started_again(demo: Command):
-    said = demo.refuses("dev", "--world", "sim:42", "--port", str(free_port()))
-    assert "has got to 2026-11-20 15:46 and closed; leave --world away for a fresh one" in said
+def test_a_world_whose_day_is_over_is_not_started_again(g6: Command):
+    over = TradingCalendar.load().latest_completed(SystemTime().now()).close + timedelta(minutes=6)
+    root = make_root(g6.data, World("sim:42"))
+    write_clock(root.clock_file, "driven", now=over)
+    said = g6.refuses("dev", "--world", "sim:42", "--port", str(free_port()))
+    assert f"has got to {over:%Y-%m-%d %H:%M} and closed; leave --world away for a fresh one" in said
 
 
 def test_a_demo_is_refused_in_a_world_whose_clock_runs_by_itself(g6: Command):
