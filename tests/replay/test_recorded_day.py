@@ -171,18 +171,13 @@ def test_the_full_chain_ratios_and_max_pain_agree_with_the_source(db, recording:
 
 def brute_force(chain: pd.DataFrame) -> tuple[float, float, float]:
     """PCR by OI and by volume, and max pain, by the definition, over one chain."""
-    calls, puts = chain[chain["option_type"] == "CE"], chain[chain["option_type"] == "PE"]
-    call_volume = calls["volume"].sum()
-    strikes = np.sort(chain["strike"].unique())
-    pain = [
-        float(
-            (calls["oi"] * np.maximum(k - calls["strike"], 0)).sum()
-            + (puts["oi"] * np.maximum(puts["strike"] - k, 0)).sum()
-        )
-        for k in strikes
-    ]
-    volume = puts["volume"].sum() / call_volume if call_volume else float("nan")
-    return puts["oi"].sum() / calls["oi"].sum(), volume, float(strikes[int(np.argmin(pain))])
+    is_call = chain["option_type"].to_numpy() == "CE"
+    strike, oi, volume = (chain[name].fillna(0).to_numpy() for name in ("strike", "oi", "volume"))
+    at = np.unique(strike)[:, None]
+    pain = np.where(is_call, np.maximum(at - strike, 0), np.maximum(strike - at, 0)) @ oi
+    call_oi, call_volume = oi[is_call].sum(), volume[is_call].sum()
+    by_volume = volume[~is_call].sum() / call_volume if call_volume else float("nan")
+    return oi[~is_call].sum() / call_oi, by_volume, float(at[int(np.argmin(pain)), 0])
 
 
 def test_the_gaps_are_the_instants_that_the_recording_lacks(db, stamps: dict[str, np.ndarray]) -> None:
