@@ -13,7 +13,7 @@ DOWN = "process down"
 
 _CAUSES: Mapping[str, tuple[str, ...]] = {
     "rate_limit": ("rate limited",),
-    "server_error": ("server error",),
+    "server_error": ("server error", "bad answer"),  # the client takes a 502 for an answer that it cannot read
     "html": ("bad answer",),
     "reset": ("network",),
     "slow": ("network",),

@@ -50,6 +50,7 @@ def reasons(*attempts: tuple[str, str, str], **troubles: Any) -> Reasons:
             {"network", "bad answer"},
         ),
         ([fault("absent", "10:59:00", "11:30:00")], {"absent in answer", "bad answer"}),
+        ([fault("server_error", "10:59:00", "11:30:00", status=502)], {"server error", "bad answer"}),
         ([fault("stale", "11:05:00", "11:30:00")], set()),
     ],
 )
