@@ -1,6 +1,5 @@
 """A world whose lake is on an object store: captured, sealed and asked, on two machines."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -16,26 +15,13 @@ from g6_resources.sealing import seal_day
 from g6_resources.spool import Spool
 from g6_resources.warehouse import Warehouse
 from g6_resources.world import DataRoot, WorldError, make_root
-from tests.object_store import BUCKET, Door, s3_server
+from tests.object_store import BUCKET, Door
+from tests.object_store import door as door  # the fixtures
+from tests.object_store import server as server
 from tests.resources import lake_frames as made
 from tests.resources.lake_frames import FRIDAY, LEGS, THURSDAY, as_captured
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as url:
-        yield url
-
-
-@pytest.fixture
-def door(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-no-account")
-    door = Door(server)
-    yield door
-    door.close()
 
 
 @pytest.fixture

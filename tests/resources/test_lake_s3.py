@@ -1,6 +1,5 @@
 """The lake on an object store: the real `Lake` on a real S3 server over HTTP, and on one that fails."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,26 +10,13 @@ from g6_market.schema import OPTION_CHAIN, STORED_TABLES
 from g6_resources.lake import Lake, LakeError, LocalStore
 from g6_resources.lake_s3 import S3Store, StoreUnreachable
 from g6_resources.sealing import seal_day
-from tests.object_store import BUCKET, Door, s3_server
+from tests.object_store import BUCKET, Door
+from tests.object_store import door as door  # the fixtures
+from tests.object_store import server as server
 from tests.resources import lake_frames as made
 from tests.resources.lake_frames import FRIDAY, LEGS, as_captured
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as url:
-        yield url
-
-
-@pytest.fixture
-def door(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-no-account")
-    door = Door(server)
-    yield door
-    door.close()
 
 
 @pytest.fixture
