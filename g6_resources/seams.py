@@ -21,7 +21,7 @@ class SourceError(Exception):
         What failed, where, and what to do.
     cause
         Short word for `snapshots.cause` and `gaps`: "rate limited", "network", "server error", "bad answer",
-        "token dead", "bad request".
+        "token dead", "bad request", "late".
     """
 
     def __init__(self, message: str, cause: str) -> None:

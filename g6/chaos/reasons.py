@@ -66,7 +66,7 @@ class Reasons:
         if self._died_within(asked):
             # What became of the calls of a snapshot that died is not known.
             found |= {"interrupted", "absent in answer"}
-        if self._was_busy(due, asked):
+        if self._was_busy(due, asked) or self._opened_within(asked):
             found.add("late")
         if any(jump.seconds < 0 for jump in self.script.jumps):
             found.add("stale")  # the time that is lived through twice has old stamps
@@ -100,6 +100,10 @@ class Reasons:
 
     def _died_within(self, asked: Window) -> bool:
         return any(asked.start <= attempt.ended <= asked.end + _CALLS for attempt in self.history.attempts)
+
+    def _opened_within(self, asked: Window) -> bool:
+        capturing = (attempt.capturing for attempt in self.history.attempts)
+        return any(window is not None and asked.holds(window.start) for window in capturing)
 
     def _was_busy(self, due: datetime, asked: Window) -> bool:
         step = timedelta(seconds=self.size.interval_seconds)

@@ -7,7 +7,7 @@ kind a call is of, and what to do about a 429 all the same, belongs to `client`.
 import fcntl
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -46,6 +46,7 @@ class Limiter:
         self._files = {family: folder / f"limiter-{key_mark(api_key)}-{family}.json" for family in limits}
         self._limits = {family: int(limit) for family, limit in limits.items()}
         self._clock = clock
+        self._written = {family: deque[datetime](maxlen=limit) for family, limit in self._limits.items()}
         self.waits: Counter[str] = Counter()
         """Calls of this process that had to wait, by family."""
         self.waited_seconds: defaultdict[str, float] = defaultdict(float)
@@ -64,15 +65,18 @@ class Limiter:
         Raises
         ------
         SourceError
-            If no call may go before the deadline: other calls of this key use up the limit.
+            If no call may go before the deadline: "rate limited" if another process uses this key, "late" if only
+            calls of this one are in the way, so that it asked too late for all that it wanted.
         """
         asked_at = None
         while (free_at := self._take(family)) is not None:
             if deadline is not None and free_at > deadline:
+                mine = self._is_mine(family, free_at)
+                blame = "it was asked too late, or more is asked than the interval holds"
                 raise SourceError(
                     f"the {family} limit of {self._limits[family]} calls a second leaves none before "
-                    f"{deadline:%H:%M:%S}; another process uses this API key, or more is asked than the interval holds",
-                    "rate limited",
+                    f"{deadline:%H:%M:%S}; {blame if mine else 'another process uses this API key'}",
+                    "late" if mine else "rate limited",
                 )
             asked_at = asked_at or self._clock.now()
             self._clock.wait_until(free_at, beat)
@@ -86,18 +90,27 @@ class Limiter:
         with open(self._files[family], "a+", encoding="ascii", opener=private) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             now = self._clock.now()
-            calls = _recent_calls(file, now, limit)
+            calls = _recent_calls(file, now)
+            if calls is None:
+                # Its writer was killed half-way: assume the worst, that all its calls went just now.
+                calls = [now] * limit
+                self._written[family].append(now)
             free_at = calls[-limit] + WINDOW + MARGIN if len(calls) >= limit else now
             if free_at <= now:
                 calls = [*calls, now][-limit:]
+                self._written[family].append(now)
             # Also when the call must wait: what was repaired must not be repaired again at a later instant.
             file.seek(0)
             file.truncate()
             file.write(json.dumps([call.isoformat() for call in calls]))
         return free_at if free_at > now else None
 
+    def _is_mine(self, family: str, free_at: datetime) -> bool:
+        """Whether the call that uses up the limit until `free_at` is this process's own, or one it had to assume."""
+        return free_at - WINDOW - MARGIN in self._written[family]
 
-def _recent_calls(file: TextIO, now: datetime, limit: int) -> list[datetime]:
+
+def _recent_calls(file: TextIO, now: datetime) -> list[datetime] | None:
     file.seek(0)
     text = file.read()
     if not text:
@@ -105,7 +118,6 @@ def _recent_calls(file: TextIO, now: datetime, limit: int) -> list[datetime]:
     try:
         calls = [datetime.fromisoformat(call) for call in json.loads(text)]
     except ValueError:
-        # Its writer was killed half-way: assume the worst, that all its calls went just now.
-        return [now] * limit
+        return None
     # A stamp from the future is from before the clock was set back, or from a later simulated day.
     return sorted(min(call, now) for call in calls)

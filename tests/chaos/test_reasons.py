@@ -82,6 +82,12 @@ def test_a_slow_disk_or_a_lid_makes_a_snapshot_late():
     assert "late" not in jump.causes(at("11:30:00"))
 
 
+def test_a_session_that_opened_while_a_snapshot_was_due_may_be_late_for_some_of_its_calls():
+    found = reasons(("09:05:00", "10:58:00", "killed"), ("11:01:14", "15:40:00", "well"))
+    assert found.causes(at("11:00:00")) == {"late"}
+    assert found.causes(at("11:05:00")) == set()
+
+
 def test_a_snapshot_without_a_row_needs_a_process_that_was_down():
     found = reasons(("09:05:00", "10:58:00", "killed"), ("11:03:00", "15:40:00", "well"))
     assert found.down(at("11:00:00"))

@@ -179,7 +179,7 @@ def test_a_call_for_which_failing_ones_leave_no_second_shares_their_cause(desk: 
     desk.source.quotes(SPOTS)
     with pytest.raises(SourceError) as raised:
         desk.source.quotes(SPOTS, deadline=desk.clock.now() + timedelta(milliseconds=100))
-    assert raised.value.cause == "rate limited"
+    assert raised.value.cause == "late"
 
 
 def test_a_slow_answer_is_not_waited_for_beyond_the_timeout(desk: Desk):

@@ -86,8 +86,17 @@ def test_a_call_that_would_come_too_late_is_refused_at_once(tmp_path: Path, cloc
     limiter.acquire("quote")
     with pytest.raises(SourceError, match="the quote limit of 1 calls a second leaves none before 09:16:00") as raised:
         limiter.acquire("quote", deadline=START + timedelta(seconds=0.9))
-    assert raised.value.cause == "rate limited"
+    assert raised.value.cause == "late"
     assert clock.now() == START
+
+
+def test_only_calls_of_another_process_put_the_blame_on_the_key(tmp_path: Path, clock: DrivenClock):
+    limiter, rival = (Limiter(tmp_path, "key", LIMITS, clock) for _ in range(2))
+    limiter.acquire("quote")
+    rival.acquire("quote")
+    with pytest.raises(SourceError, match="another process uses this API key") as raised:
+        limiter.acquire("quote", deadline=clock.now() + timedelta(seconds=0.9))
+    assert raised.value.cause == "rate limited"
 
 
 def test_a_clock_that_was_set_back_costs_a_second_and_not_a_day(tmp_path: Path, clock: DrivenClock):
@@ -105,6 +114,9 @@ def test_a_file_torn_by_a_killed_process_counts_as_calls_just_made(tmp_path: Pat
     (file,) = tmp_path.glob("limiter-*-quote.json")
     file.write_text('["2026-11')
     before = clock.now()
+    with pytest.raises(SourceError) as raised:
+        limiter.acquire("quote", deadline=before + timedelta(seconds=0.9))
+    assert raised.value.cause == "late"  # nobody is known to use the key
     limiter.acquire("quote")
     assert clock.now() - before >= timedelta(seconds=1)
 
