@@ -163,10 +163,12 @@ def _live_options(table: Table) -> dict[str, Any]:
 @lru_cache
 def _sealed_options(table: Table) -> dict[str, Any]:
     dictionary = [column.name for column in table.columns if column.dictionary]
-    split = [c.name for c in table.columns if c.kind in _FLOATS and not (c.dictionary or c.steady)]
+    split = [c.name for c in table.columns if c.growing or c.kind in _FLOATS and not (c.dictionary or c.steady)]
     return {
         "compression": "zstd",
-        "compression_level": 9,  # 6 % less than the default for half a second a day, read as fast
+        # 9 is 6 % less than the default for half a second a day, and on bytes split apart 15 another 5 % for two: near
+        # the money the repeats lie a contract away, where lower levels do not look. Read as fast.
+        "compression_level": {c.name: 15 if c.name in split else 9 for c in table.columns},
         "use_dictionary": dictionary,
         "column_encoding": dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
         # Minimum and maximum serve pruning by key; on prices and greeks they would only make the footer larger.

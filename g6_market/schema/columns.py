@@ -60,6 +60,8 @@ class Column:
         Few distinct values: stored with a Parquet dictionary.
     steady
         A float that mostly stays the same from row to row: sealed whole, where the bytes of others are split apart.
+    growing
+        A count that grows from row to row: sealed with its bytes split apart, where other integers are left whole.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Column:
     null: str = ""
     dictionary: bool = False
     steady: bool = False
+    growing: bool = False
 
     @property
     def nullable(self) -> bool:

@@ -30,9 +30,15 @@ def _price(name: str, text: str, null: str = "not received, or 0 received", *, s
 
 
 def _count(
-    name: str, text: str, null: str = "not received", unit: str = "units", *, dictionary: bool = False
+    name: str,
+    text: str,
+    null: str = "not received",
+    unit: str = "units",
+    *,
+    dictionary: bool = False,
+    growing: bool = False,
 ) -> Column:
-    return Column(name, Kind.INT64, text, unit, null, dictionary)
+    return Column(name, Kind.INT64, text, unit, null, dictionary, growing=growing)
 
 
 _NO_DUMP = "imported history, which has no dump"
@@ -136,7 +142,7 @@ QUOTES = Table(
         ),
         _count("last_quantity", "Quantity of the last trade", dictionary=True),
         _price("average_price", "Volume-weighted average price of the day", steady=True),
-        _count("volume", "Traded since the open"),
+        _count("volume", "Traded since the open", growing=True),
         _count("buy_quantity", "All bids"),
         _count("sell_quantity", "All asks"),
         _count("oi", "Open interest", "not received, or an index value"),
@@ -277,7 +283,7 @@ OPTION_CHAIN = Table(
         _count("ask_quantity", "Quantity at the best ask", dictionary=True),
         _price("price", "Price used: the mid where the spread is sane, else the last price if it traded", "neither"),
         Column("price_source", Kind.TEXT, "mid or last", null="no usable price", dictionary=True),
-        _count("volume", "Traded since the open"),
+        _count("volume", "Traded since the open", growing=True),
         _count("oi", "Open interest"),
         Column("forward", Kind.FLOAT64, "Forward of the expiry", "points", _NO_FORWARD),
         Column("spot", Kind.FLOAT64, "Index value that travelled with the quote", "points", "not received, or <= 0"),
