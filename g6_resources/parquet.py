@@ -163,7 +163,7 @@ def _live_options(table: Table) -> dict[str, Any]:
 @lru_cache
 def _sealed_options(table: Table) -> dict[str, Any]:
     dictionary = [column.name for column in table.columns if column.dictionary]
-    split = [c.name for c in table.columns if c.growing or c.kind in _FLOATS and not (c.dictionary or c.steady)]
+    split = [c.name for c in table.columns if c.growing or (c.kind in _FLOATS and not (c.dictionary or c.steady))]
     return {
         "compression": "zstd",
         # 9 is 6 % less than the default for half a second a day, and on bytes split apart 15 another 5 % for two: near

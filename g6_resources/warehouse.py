@@ -110,7 +110,6 @@ class Warehouse:
         layout = Layout(
             uri=lake.store.uri,
             current=str(self._root.current),
-            current_day=self._current_day(),
             generation_file=str(self._generation_file(generation)),
             sealed=sealed,
             unsealed=unsealed,
@@ -197,12 +196,6 @@ class Warehouse:
         with duckdb.connect() as connection:
             connection.execute(f"ATTACH {literal(str(self._root.warehouse))} AS g6 (READ_ONLY)")
             row = connection.execute("SELECT seals FROM g6.g6_meta").fetchone()
-        return row[0] if row else None
-
-    def _current_day(self) -> date | None:
-        current = str(self._root.current / "option_chain.parquet")
-        with duckdb.connect() as connection:
-            row = connection.execute("SELECT CAST(max(snapshot_at) AS DATE) FROM read_parquet(?)", [current]).fetchone()
         return row[0] if row else None
 
     def _keep_expected(self, connection: duckdb.DuckDBPyConnection) -> None:

@@ -9,8 +9,8 @@ as in `warehouse_macros`.
 
 from collections.abc import Iterator
 
-from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, INSTRUMENTS, OPTION_CHAIN, REFERENCE
-from g6_resources.warehouse_macros import day_rows, macro, wanted
+from g6_market.schema import EXPIRY_OVERVIEW, INSTRUMENTS, OPTION_CHAIN, REFERENCE
+from g6_resources.warehouse_macros import day_rows, labels_on, macro, wanted
 from g6_resources.warehouse_views import Layout, generation
 
 _INSTANT = "CAST(instant AS TIMESTAMP)"
@@ -48,7 +48,7 @@ def build_up_class(price_change: str, oi_change: str) -> str:
 
 def _legs(layout: Layout) -> str:
     # The day's rows of one expiry up to the instant, and the latest snapshot among them.
-    return f"""{wanted(day_rows(EXPIRIES, layout, _INSTANT_DAY, "index_name"))},
+    return f"""{wanted(labels_on(layout, _INSTANT_DAY))},
 legs AS MATERIALIZED (
   SELECT trade_date, snapshot_at, expiry, strike, option_type, tradingsymbol, strike_offset, oi,
     coalesce(price, last_price) AS price
@@ -135,7 +135,7 @@ ORDER BY strike""",
 
 
 def _at_an_instant(layout: Layout) -> Iterator[str]:
-    labels = day_rows(EXPIRIES, layout, _INSTANT_DAY, "index_name")
+    labels = labels_on(layout, _INSTANT_DAY)
     yield from macro(
         "term_structure(index_name, instant)",
         f"""WITH chains AS MATERIALIZED (
@@ -171,7 +171,7 @@ ORDER BY strike""",
 
 
 def _through_a_day(layout: Layout) -> Iterator[str]:
-    wanted_expiry = wanted(day_rows(EXPIRIES, layout, _DAY, "index_name"))
+    wanted_expiry = wanted(labels_on(layout, _DAY))
     yield from macro(
         "fixed_straddle(index_name, tag, day, from_time := '09:20')",
         f"""WITH {wanted_expiry},

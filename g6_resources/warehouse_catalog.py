@@ -8,7 +8,7 @@
 from collections.abc import Iterator
 
 from g6_market.schema import EXPIRIES, OVERVIEW
-from g6_resources.warehouse_macros import day_rows, macro
+from g6_resources.warehouse_macros import labels_on, macro
 from g6_resources.warehouse_views import (
     SEALED_EXPIRIES,
     Layout,
@@ -85,7 +85,7 @@ def catalog_statements(layout: Layout) -> Iterator[str]:
     yield from view_comments("data_catalog", _CATALOG_COMMENT, _CATALOG_COLUMNS)
     yield from macro(
         "expiries_on(day)",
-        f"""SELECT * FROM {day_rows(EXPIRIES, layout, "CAST(day AS DATE)", None)}
+        f"""SELECT * FROM {labels_on(layout, "CAST(day AS DATE)")}
 UNION ALL BY NAME {generation(layout)}
 ORDER BY underlying, expiry, expiry_tag""",
         "What the expiry labels of each index meant on a day: expiries_on('2026-11-20')",

@@ -7,8 +7,8 @@ Macros that answer from one chain or one day's totals are in `warehouse_macros` 
 
 from collections.abc import Iterator
 
-from g6_market.schema import CONVENTIONS, EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN
-from g6_resources.warehouse_macros import day_rows, macro, wanted
+from g6_market.schema import CONVENTIONS, EXPIRY_OVERVIEW, OPTION_CHAIN
+from g6_resources.warehouse_macros import day_rows, labels_on, macro, wanted
 from g6_resources.warehouse_views import MIXED_SOURCE, Layout, generation, series_sides
 
 _DAY = "CAST(day AS DATE)"
@@ -48,7 +48,7 @@ ORDER BY yours.instant""",
 def _offset_series(layout: Layout) -> Iterator[str]:
     yield from macro(
         "offset_series(index_name, tag, strike_offset, day)",
-        f"""WITH {wanted(day_rows(EXPIRIES, layout, _DAY, "index_name"))},
+        f"""WITH {wanted(labels_on(layout, _DAY))},
 reference AS MATERIALIZED (
   SELECT any_value(atm_reference) AS atm_reference FROM {day_rows(CONVENTIONS, layout, _DAY, None)}
 ), legs AS (

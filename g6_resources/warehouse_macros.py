@@ -11,7 +11,16 @@ from collections.abc import Iterator
 
 from g6_market.indices import FRONT, TAGS
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, Table
-from g6_resources.warehouse_views import HIVE, RHO, Layout, closed_files, generation, literal, no_rows, parquet
+from g6_resources.warehouse_views import (
+    HIVE,
+    RHO,
+    SEALED_EXPIRIES,
+    Layout,
+    generation,
+    literal,
+    no_rows,
+    parquet,
+)
 
 _STRADDLE = (
     "snapshot_at, underlying, expiry, forward, spot, atm_strike, straddle, spot_atm_strike, spot_straddle, "
@@ -25,7 +34,7 @@ def macro_statements(layout: Layout) -> Iterator[str]:
     day = "CAST(CAST(instant AS TIMESTAMP) AS DATE)"
     yield from macro(
         "chain(index_name, tag, instant)",
-        f"""WITH {wanted(day_rows(EXPIRIES, layout, day, "index_name"))},
+        f"""WITH {wanted(labels_on(layout, day))},
 legs AS NOT MATERIALIZED (
   SELECT * FROM {day_rows(OPTION_CHAIN, layout, day, "index_name")}
   WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted) AND snapshot_at <= CAST(instant AS TIMESTAMP)
@@ -41,9 +50,7 @@ ORDER BY strike, option_type""",
     current = f"read_parquet({latest}, hive_partitioning = false)"
     # The latest snapshot is of the day it was of when this was generated, or of a live one.
     labels = f"""(
-  {no_rows(EXPIRIES)}
-  UNION ALL BY NAME
-  SELECT * FROM {parquet(closed_files(EXPIRIES, layout, layout.current_day))}
+  SELECT * FROM {SEALED_EXPIRIES}
   UNION ALL BY NAME
   SELECT * FROM {parquet(layout.live_pattern(EXPIRIES))} WHERE {layout.is_live("trade_date")}
 )"""
@@ -61,7 +68,7 @@ ORDER BY strike, option_type""",
     day = "CAST(day AS DATE)"
     yield from macro(
         "straddle(index_name, tag, day)",
-        f"""WITH {wanted(day_rows(EXPIRIES, layout, day, "index_name"))}
+        f"""WITH {wanted(labels_on(layout, day))}
 SELECT trade_date, {_STRADDLE} FROM {day_rows(EXPIRY_OVERVIEW, layout, day, "index_name")}
 WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
 UNION ALL BY NAME {generation(layout)}
@@ -108,6 +115,16 @@ def day_rows(table: Table, layout: Layout, day: str, index: str | None) -> str:
   UNION ALL BY NAME
   SELECT * FROM read_parquet(
     CASE WHEN {sealed} THEN {closed} WHEN {layout.is_live(day)} THEN {live} ELSE {none} END, {HIVE})
+  WHERE trade_date = {day})"""
+
+
+def labels_on(layout: Layout, day: str) -> str:
+    """Return what the expiry labels meant on a day: kept beside the views when it is sealed, else in live files."""
+    live, none = literal(layout.live_pattern(EXPIRIES)), literal(layout.sentinel(EXPIRIES))
+    return f"""(
+  SELECT * EXCLUDE (sealed_at) FROM {SEALED_EXPIRIES} WHERE trade_date = {day}
+  UNION ALL BY NAME
+  SELECT * FROM read_parquet(CASE WHEN {layout.is_live(day)} THEN {live} ELSE {none} END, {HIVE})
   WHERE trade_date = {day})"""
 
 

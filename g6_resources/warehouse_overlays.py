@@ -11,15 +11,19 @@ from collections.abc import Iterator
 
 from g6_market.indices import FRONT, TAGS
 from g6_market.overlay import MEASURES
-from g6_market.schema import CONVENTIONS, EXPIRIES, OPTION_CHAIN, Table
+from g6_market.schema import CONVENTIONS, OPTION_CHAIN, Table
 from g6_resources.lake import ALL
-from g6_resources.warehouse_macros import day_rows, macro
-from g6_resources.warehouse_views import HIVE, Layout, generation, literal, no_rows
+from g6_resources.warehouse_macros import day_rows, labels_on, macro
+from g6_resources.warehouse_views import HIVE, SEALED_EXPIRIES, Layout, generation, literal, no_rows
 
 WEEKS = 60
 """Weeks that an overlay looks back."""
 
 _DAY = "CAST(day AS DATE)"
+_BEFORE = (
+    f"trade_date < {_DAY} AND trade_date >= {_DAY} - INTERVAL {WEEKS} WEEK "
+    f"AND dayofweek(trade_date) = dayofweek({_DAY})"
+)
 _ARGUMENTS = "index_name, tag, strike_offset, day"
 _EXAMPLE = "('NIFTY', 'this_week', 0, '2026-11-20')"
 
@@ -82,7 +86,11 @@ def _alike(layout: Layout) -> str:
       ELSE error('no expiry label ' || {word} || ': use {", ".join((FRONT, *TAGS))}') END AS expiry,
     CASE WHEN {word} = '{FRONT}' THEN arg_min(trading_days_to_expiry, expiry)
       ELSE max(trading_days_to_expiry) FILTER (WHERE expiry_tag = {word}) END AS trading_days_to_expiry
-  FROM {_past_and_day(EXPIRIES, layout)} WHERE underlying = index_name GROUP BY trade_date
+  FROM (
+    SELECT * EXCLUDE (sealed_at) FROM {SEALED_EXPIRIES} WHERE {_BEFORE}
+    UNION ALL BY NAME
+    SELECT * FROM {labels_on(layout, _DAY)})
+  WHERE underlying = index_name GROUP BY trade_date
 ), known AS MATERIALIZED (
   SELECT * FROM labels JOIN (SELECT trade_date, any_value(atm_reference) AS atm_reference
     FROM {_past_and_day(CONVENTIONS, layout)} GROUP BY trade_date) USING (trade_date)
@@ -113,8 +121,7 @@ def _past_and_day(table: Table, layout: Layout) -> str:
   {no_rows(table)}
   UNION ALL BY NAME
   SELECT * FROM read_parquet({files}, {HIVE}, union_by_name = false)
-  WHERE trade_date < {_DAY} AND trade_date >= {_DAY} - INTERVAL {WEEKS} WEEK
-    AND dayofweek(trade_date) = dayofweek({_DAY}) AND contains({known}, '|' || trade_date || '/' || {word} || '|')
+  WHERE {_BEFORE} AND contains({known}, '|' || trade_date || '/' || {word} || '|')
   UNION ALL BY NAME
   SELECT * FROM {day_rows(table, layout, _DAY, index)})"""
 

@@ -11,7 +11,7 @@ from datetime import date
 
 from g6_market.schema import EXPIRIES, OFFSET_SERIES, OPTION_CHAIN, STORED_TABLES, Table
 from g6_market.schema.columns import KINDS
-from g6_resources.lake import SENTINEL, SealRecord, closed_path
+from g6_resources.lake import SENTINEL, SealRecord
 
 HIVE = "hive_partitioning = true, hive_types = {'trade_date': DATE}"
 TRADE_DATE = "Trading day"
@@ -32,8 +32,6 @@ class Layout:
         Gives the absolute address by which DuckDB reads a path, or a pattern of paths, in the lake.
     current
         Absolute address of the folder of the latest snapshot.
-    current_day
-        Day of the latest snapshot, None before the first one.
     generation_file
         Absolute path of the zero-row file whose absence makes an outdated handle fail.
     sealed
@@ -44,7 +42,6 @@ class Layout:
 
     uri: Callable[[str], str]
     current: str
-    current_day: date | None
     generation_file: str
     sealed: Mapping[date, SealRecord]
     unsealed: Sequence[date]
@@ -131,13 +128,6 @@ def _stored_view(table: Table, layout: Layout) -> str:
     branches.append(generation(layout))
     union = "\nUNION ALL BY NAME\n".join(branches)
     return f"CREATE VIEW {table.name} AS SELECT {', '.join(columns)} FROM (\n{union}\n)"
-
-
-def closed_files(table: Table, layout: Layout, day: date | None) -> list[str]:
-    """Return the addresses of a table's closed files of a day, after the one of no rows."""
-    record = layout.sealed.get(day) if day else None
-    names = record.files.get(table.name, {}) if record else {}
-    return [layout.sentinel(table), *(layout.address(closed_path(table.name, day, name)) for name in names if day)]
 
 
 def closed_branches(table: Table, layout: Layout) -> Iterator[str]:
