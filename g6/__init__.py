@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     smile = _world.smile
     sql = _world.sql
     straddle = _world.straddle
+    straddle_at = _world.straddle_at
     surface = _world.surface
     term_structure = _world.term_structure
     weekday_overlay = _world.weekday_overlay
@@ -51,6 +52,7 @@ __all__ = [
     "smile",
     "sql",
     "straddle",
+    "straddle_at",
     "surface",
     "term_structure",
     "use",

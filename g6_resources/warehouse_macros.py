@@ -22,7 +22,7 @@ from g6_resources.warehouse_views import (
     parquet,
 )
 
-_STRADDLE = (
+STRADDLE = (
     "snapshot_at, underlying, expiry, forward, spot, atm_strike, straddle, spot_atm_strike, spot_straddle, "
     "atm_iv, iv_trading, t_years, source"
 )
@@ -69,7 +69,7 @@ ORDER BY strike, option_type""",
     yield from macro(
         "straddle(index_name, tag, day)",
         f"""WITH {wanted(labels_on(layout, day))}
-SELECT trade_date, {_STRADDLE} FROM {day_rows(EXPIRY_OVERVIEW, layout, day, "index_name")}
+SELECT trade_date, {STRADDLE} FROM {day_rows(EXPIRY_OVERVIEW, layout, day, "index_name")}
 WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
 UNION ALL BY NAME {generation(layout)}
 ORDER BY snapshot_at""",
@@ -130,15 +130,19 @@ def labels_on(layout: Layout, day: str) -> str:
 
 def wanted(labels: str) -> str:
     """Return the clause of table `wanted`: the expiry that `tag` names, in one row."""
-    allowed = ", ".join((FRONT, *TAGS))
-    listed = ", ".join(literal(tag) for tag in TAGS)
-    word = "CAST(tag AS VARCHAR)"
-    return f"""wanted AS MATERIALIZED (
-  SELECT coalesce(TRY_CAST(tag AS DATE), CASE
+    return f"wanted AS MATERIALIZED (SELECT expiry FROM {expiries_meant(labels)})"
+
+
+def expiries_meant(labels: str, *, by_day: bool = False) -> str:
+    """Return the expiry of `index_name` that `tag` names among labels, in one row or one a day; a date names itself."""
+    word, listed = "CAST(tag AS VARCHAR)", ", ".join(literal(tag) for tag in TAGS)
+    allowed = f"use {', '.join((FRONT, *TAGS))}, or a date such as 2026-11-24"
+    day, group = ("trade_date, ", "GROUP BY trade_date") if by_day else ("", "")
+    return f"""(
+  SELECT {day}coalesce(TRY_CAST(tag AS DATE), CASE
     WHEN {word} = '{FRONT}' THEN nearest
     WHEN {word} IN ({listed}) THEN tagged
-    ELSE error('no expiry ' || {word} || ': use {allowed}, or a date such as 2026-11-24') END) AS expiry
+    ELSE error('no expiry ' || {word} || ': {allowed}') END) AS expiry
   FROM (
-    SELECT min(expiry) AS nearest, max(expiry) FILTER (WHERE expiry_tag = {word}) AS tagged
-    FROM {labels} WHERE underlying = index_name)
-)"""
+    SELECT {day}min(expiry) AS nearest, max(expiry) FILTER (WHERE expiry_tag = {word}) AS tagged
+    FROM {labels} WHERE underlying = index_name {group}))"""

@@ -1,8 +1,7 @@
-"""The SQL of the macros that look back over many days of one weekday: `weekday_series`, `weekday_overlay`.
+"""The SQL of the macros over many days: `straddle_at`, and `weekday_series` and `weekday_overlay` of one weekday.
 
-Only the files of that index on sealed days of that weekday are opened, chosen by their folders' dates. The moving
-average of the same rows is `g6_market.overlay`. Macros of a single day are in `warehouse_macros` and
-`warehouse_analytics`.
+Only that index's files of those days are opened, chosen by their folders' dates. The moving average of the rows of a
+weekday is `g6_market.overlay`. Macros of a single day are in `warehouse_macros` and `warehouse_analytics`.
 """
 
 # ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
@@ -11,15 +10,16 @@ from collections.abc import Iterator
 
 from g6_market.indices import FRONT, TAGS
 from g6_market.overlay import MEASURES
-from g6_market.schema import CONVENTIONS, OPTION_CHAIN, Table
+from g6_market.schema import CONVENTIONS, EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN, Table
 from g6_resources.lake import ALL
-from g6_resources.warehouse_macros import day_rows, labels_on, macro
+from g6_resources.warehouse_macros import STRADDLE, day_rows, expiries_meant, labels_on, macro
 from g6_resources.warehouse_views import HIVE, SEALED_EXPIRIES, Layout, generation, literal, no_rows
 
 WEEKS = 60
 """Weeks that an overlay looks back."""
 
 _DAY = "CAST(day AS DATE)"
+_FIRST, _LAST = "CAST(first_day AS DATE)", "CAST(last_day AS DATE)"
 _BEFORE = (
     f"trade_date < {_DAY} AND trade_date >= {_DAY} - INTERVAL {WEEKS} WEEK "
     f"AND dayofweek(trade_date) = dayofweek({_DAY})"
@@ -30,6 +30,7 @@ _EXAMPLE = "('NIFTY', 'this_week', 0, '2026-11-20')"
 
 def overlay_statements(layout: Layout) -> Iterator[str]:
     """Yield the statements that make the macros, each with a comment."""
+    yield from _straddle_at(layout)
     yield from macro(
         f"weekday_series({_ARGUMENTS})",
         f"""WITH {_alike(layout)},
@@ -74,6 +75,59 @@ ORDER BY snapshot_at""",
         "A day against the days that weekday_series finds alike: each measure with its mean at that time of day and "
         f"the days behind it; null: no such day. weekday_overlay{_EXAMPLE}",
     )
+
+
+def _straddle_at(layout: Layout) -> Iterator[str]:
+    labels = f"(SELECT * FROM {SEALED_EXPIRIES} UNION ALL BY NAME SELECT * FROM {_live_from_to(EXPIRIES, layout)})"
+    yield from macro(
+        "straddle_at(index_name, tag, time_of_day, first_day, last_day)",
+        f"""WITH meant AS MATERIALIZED (
+  SELECT * FROM {expiries_meant(labels, by_day=True)} WHERE trade_date BETWEEN {_FIRST} AND {_LAST}
+), rows AS (
+  SELECT * FROM {_from_to(EXPIRY_OVERVIEW, layout)} JOIN meant USING (trade_date, expiry)
+  WHERE underlying = index_name AND CAST(snapshot_at AS TIME) <= CAST(time_of_day AS TIME)
+), seen AS (
+  SELECT trade_date, max(snapshot_at) AS snapshot_at FROM rows GROUP BY trade_date
+)
+SELECT trade_date, {STRADDLE} FROM rows JOIN seen USING (trade_date, snapshot_at)
+UNION ALL BY NAME {generation(layout)}
+ORDER BY trade_date""",
+        "At-the-money straddle and IV of one expiry at a time of day, a row for each day: of its last snapshot at or "
+        "before that time. straddle_at('NIFTY', 'this_week', '10:00', '2026-01-01', '2026-11-20')",
+    )
+
+
+def _from_to(table: Table, layout: Layout) -> str:
+    """Return an index's rows from one day to another."""
+    branches = [no_rows(table)]
+    folder = literal(layout.address(f"{table.name}/closed/trade_date="))
+    for schema in sorted({record.schema.get(table.name, "") for record in layout.sealed.values()}):
+        days: dict[str, list[str]] = {}
+        for day, record in sorted(layout.sealed.items()):
+            if record.schema.get(table.name, "") == schema:
+                for name in record.files.get(table.name, {}):
+                    days.setdefault(name, []).append(str(day))
+        known = " ".join(f"WHEN {literal(name)} THEN {literal(' '.join(each))}" for name, each in days.items())
+        if known:
+            chosen = (
+                f"list_filter(string_split(CASE index_name {known} ELSE '' END, ' '), "
+                f"lambda d: d BETWEEN CAST({_FIRST} AS VARCHAR) AND CAST({_LAST} AS VARCHAR))"
+            )
+            # The file of no rows comes last, for a list's columns are those of its first file.
+            files = (
+                f"list_append(list_transform({chosen}, lambda d: {folder} || d || '/' || index_name || '.parquet'), "
+                f"{literal(layout.sentinel(table))})"
+            )
+            branches.append(f"SELECT * FROM read_parquet({files}, {HIVE})")
+    branches.append(f"SELECT * FROM {_live_from_to(table, layout)}")
+    return f"({' UNION ALL BY NAME '.join(branches)})"
+
+
+def _live_from_to(table: Table, layout: Layout) -> str:
+    live, none = literal(layout.live_pattern(table)), literal(layout.sentinel(table))
+    return f"""(
+  SELECT * FROM read_parquet(CASE WHEN {layout.has_live(_FIRST, _LAST)} THEN {live} ELSE {none} END, {HIVE})
+  WHERE {layout.is_live("trade_date")} AND trade_date BETWEEN {_FIRST} AND {_LAST})"""
 
 
 def _alike(layout: Layout) -> str:

@@ -69,6 +69,13 @@ class Layout:
         after = f"{column} > {literal(self.last_sealed)}"
         return f"({after} OR {column} IN ({', '.join(map(literal, late))}))" if late else after
 
+    def has_live(self, first: str, last: str) -> str:
+        """Return the condition that a live day may be among the days from `first` to `last`."""
+        late = [day for day in self.unsealed if day < self.last_sealed]
+        return " OR ".join(
+            [f"{last} > {literal(self.last_sealed)}", *(f"{literal(day)} BETWEEN {first} AND {last}" for day in late)]
+        )
+
 
 def literal(value: date | str) -> str:
     """Return a date or a text as an SQL literal."""

@@ -1,16 +1,16 @@
-"""Questions about the course of a day: straddles, series at an offset, ratios, the same weekday before."""
+"""Questions about the course of a day, or of many: straddles, series at an offset, ratios, the same weekday before."""
 
 from datetime import date, datetime, time
 from typing import Generic, TypeVar
 
 from g6.analyst.asking import Asking, is_empty
-from g6.analyst.words import Day, QuestionError, clock_of, expiry_of, index_of
+from g6.analyst.words import Day, QuestionError, clock_of, day_of, expiry_of, index_of
 
 F = TypeVar("F")
 
 
 class ThroughTime(Asking[F], Generic[F]):
-    """Answers with a row per snapshot of a day.
+    """Answers with a row per snapshot of a day, or per day.
 
     `underlying` and `expiry` are as in `AtAnInstant`; `day` is a trading day, by default the last one stored. All raise
     `QuestionError` when that is not stored, naming the nearest that is.
@@ -31,6 +31,26 @@ class ThroughTime(Asking[F], Generic[F]):
             return self._through("straddle($index, $tag, $day)", day, underlying, expiry)
         macro = "fixed_straddle($index, $tag, $day, from_time := $strike_of)"
         return self._through(macro, day, underlying, expiry, strike_of=clock_of(strike_of))
+
+    def straddle_at(
+        self, underlying: str, expiry: date | str = "front", at: str = "15:00", first: Day = None, last: Day = None
+    ) -> F:
+        """Return the at-the-money straddle and IV of one expiry at one time of many days, a row for each day.
+
+        Parameters
+        ----------
+        expiry
+            A label means what it meant on each day.
+        at
+            Time of day: each day's last snapshot at or before it.
+        first, last
+            Days to begin and end with, both included; None for the first and the last one stored.
+        """
+        given = {"index": index_of(underlying), "tag": expiry_of(expiry)}
+        until = self._trade_date(last)
+        days = {"first": date.min if first is None else day_of(first), "last": until}
+        answer = self.sql("FROM straddle_at($index, $tag, $at, $first, $last)", given | days | {"at": clock_of(at)})
+        return self._explained(answer, until, **given)
 
     def offset_series(self, underlying: str, expiry: date | str = "front", offset: int = 0, day: Day = None) -> F:
         """Return call and put side by side at a rank from the money: 0 at it, 1 the next strike up, -1 down.

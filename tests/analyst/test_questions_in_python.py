@@ -40,6 +40,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "smile": lambda db: db.smile("NIFTY"),
     "sql": lambda db: db.sql("FROM overview"),
     "straddle": lambda db: db.straddle("NIFTY"),
+    "straddle_at": lambda db: db.straddle_at("NIFTY"),
     "surface": lambda db: db.surface("NIFTY"),
     "term_structure": lambda db: db.term_structure("NIFTY"),
     "weekday_overlay": lambda db: db.weekday_overlay("NIFTY"),
@@ -74,6 +75,17 @@ def test_a_question_is_the_macro_of_its_words(db: Db) -> None:
             "AND underlying = 'NIFTY' AND expiry_tag = 'this_week' AND strike_offset = -2 ORDER BY snapshot_at"
         ).drop(columns=["source"], errors="ignore"),
     )
+
+
+def test_a_straddle_at_a_time_of_day_has_a_row_for_each_day_that_reached_it(db: Db) -> None:
+    found = db.straddle_at("NIFTY", "this_week", "09:40", last=LAST)
+    assert found["snapshot_at"].tolist() == [pd.Timestamp("2026-11-03 09:30"), pd.Timestamp("2026-11-13 09:30")][-1:]
+    noon = db.straddle_at("NIFTY", "this_week", "12:10", first=EXPIRY_DAY)
+    assert noon["snapshot_at"].tolist() == [pd.Timestamp("2026-11-03 11:45"), pd.Timestamp("2026-11-13 12:00")]
+    for row in noon.itertuples():
+        day = db.straddle("NIFTY", "this_week", row.trade_date.date())
+        then = day[day["snapshot_at"] == row.snapshot_at].iloc[0]
+        assert (row.expiry, row.straddle, row.atm_iv) == (then["expiry"], then["straddle"], then["atm_iv"])
 
 
 def test_a_surface_is_the_smiles_of_all_expiries(db: Db) -> None:

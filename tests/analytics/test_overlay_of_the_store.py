@@ -96,6 +96,24 @@ def test_the_fixed_twin_keeps_its_strike_when_the_money_moves(root: DataRoot) ->
     assert overlay["fixed_straddle"].isna().tolist() == [True] * 4 + [False] * 2
 
 
+def test_a_time_of_many_days_is_read_from_sealed_and_live_files_alike(root: DataRoot) -> None:
+    with duckdb.connect(str(root.warehouse), read_only=True) as connection:
+        ask = "SELECT trade_date, snapshot_at, expiry, straddle FROM straddle_at('NIFTY', 'this_week', '09:18', ?, ?)"
+        found = connection.execute(ask, ["2026-10-30", str(FRIDAY)]).fetchall()
+        wanted = connection.execute(
+            f"""SELECT trade_date, snapshot_at, expiry, straddle
+            FROM expiry_overview JOIN expiries USING (trade_date, underlying, expiry)
+            WHERE underlying = 'NIFTY' AND expiry_tag = 'this_week' AND trade_date >= DATE '2026-10-30'
+              AND CAST(snapshot_at AS TIME) = TIME '{due(FRIDAY, 2):%H:%M}' ORDER BY trade_date"""
+        ).fetchall()
+        assert found == wanted
+        assert [day for day, *_ in found][-1] == FRIDAY
+        assert len(found) == 4
+        assert connection.execute(ask, ["2026-11-21", "2026-12-31"]).fetchall() == []
+        with pytest.raises(duckdb.Error, match="no expiry weekly: use front, this_week"):
+            connection.execute(ask.replace("this_week", "weekly"), ["2026-10-30", "2026-11-20"]).fetchall()
+
+
 def test_sealing_a_past_day_or_the_day_itself_again_changes_nothing(root: DataRoot) -> None:
     before = by_sql(root)
     lake, swap = lake_of(root), Warehouse(root, CALENDAR).swap
