@@ -55,7 +55,7 @@ def timed(ask: Callable[[], object]) -> Timed:
 def _row(name: str, meaning: str, aim: float, found: dict[str, Timed]) -> dict[str, Any]:
     median, ours = found.get("macro", found["view"])
     words = {
-        "view": "through the year's views",
+        "view": "through the year's views" + (" from the legs" if name == "q4" else ""),
         "native": "a native DuckDB file",
         "polars": "polars over the same files",
         "pandas": "pandas over the CSV tree" + (" (21 days only)" if name == "q4" else ""),

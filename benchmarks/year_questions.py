@@ -26,6 +26,8 @@ def _expiry(index: str, tag: str) -> str:
 MACROS = {
     "q1": f"SELECT {_CHAIN} FROM chain('NIFTY', 'this_week', '{DAY} 15:30')",
     "q2": f"SELECT snapshot_at, straddle FROM straddle('BANKNIFTY', 'this_month', '{DAY}')",
+    "q4": "SELECT trade_date, atm_iv FROM "
+    f"straddle_at('NIFTY', 'this_week', '10:00', '{sessions()[0]}', '{sessions()[-1]}')",
     "q6": f"""SELECT count(*) AS legs, sum(l.last_price - s.spot) AS difference FROM chain_on('NIFTY', '{DAY}') l
         ASOF JOIN (FROM overview_on('{DAY}') WHERE underlying = 'NIFTY') s ON l.snapshot_at >= s.snapshot_at""",
 }
@@ -72,7 +74,7 @@ QUESTIONS = (
     Question("q1", "latest chain of NIFTY's this_week", 8),
     Question("q2", "BANKNIFTY's at-the-money straddle of a day", 8),
     Question("q3", "NIFTY's put-call ratio by minute of a month, from the legs", 60),
-    Question("q4", "NIFTY's at-the-money IV of this_week at 10:00 on 250 days, from the legs", 200),
+    Question("q4", "NIFTY's at-the-money IV of this_week at 10:00 on 250 days", 200),
     Question("q5", "volume and open interest by index, weekday and offset of 79 million legs", 1600),
     Question("q6", "NIFTY's legs of a day beside the spot as of their time", 60),
 )

@@ -78,14 +78,17 @@ ORDER BY snapshot_at""",
 
 
 def _straddle_at(layout: Layout) -> Iterator[str]:
+    # The sums keep DuckDB from handing the join's values down to each of some hundred scans of a few rows, which takes
+    # a fifth longer. Of the files only those of the days asked for are named.
     labels = f"(SELECT * FROM {SEALED_EXPIRIES} UNION ALL BY NAME SELECT * FROM {_live_from_to(EXPIRIES, layout)})"
     yield from macro(
         "straddle_at(index_name, tag, time_of_day, first_day, last_day)",
         f"""WITH meant AS MATERIALIZED (
   SELECT * FROM {expiries_meant(labels, by_day=True)} WHERE trade_date BETWEEN {_FIRST} AND {_LAST}
 ), rows AS (
-  SELECT * FROM {_from_to(EXPIRY_OVERVIEW, layout)} JOIN meant USING (trade_date, expiry)
-  WHERE underlying = index_name AND CAST(snapshot_at AS TIME) <= CAST(time_of_day AS TIME)
+  SELECT r.* FROM {_from_to(EXPIRY_OVERVIEW, layout)} r JOIN meant m
+    ON r.trade_date + 0 = m.trade_date AND r.expiry + 0 = m.expiry
+  WHERE snapshot_at <= r.trade_date + CAST(time_of_day AS TIME)
 ), seen AS (
   SELECT trade_date, max(snapshot_at) AS snapshot_at FROM rows GROUP BY trade_date
 )
@@ -127,7 +130,7 @@ def _live_from_to(table: Table, layout: Layout) -> str:
     live, none = literal(layout.live_pattern(table)), literal(layout.sentinel(table))
     return f"""(
   SELECT * FROM read_parquet(CASE WHEN {layout.has_live(_FIRST, _LAST)} THEN {live} ELSE {none} END, {HIVE})
-  WHERE {layout.is_live("trade_date")} AND trade_date BETWEEN {_FIRST} AND {_LAST})"""
+  WHERE underlying = index_name AND {layout.is_live("trade_date")} AND trade_date BETWEEN {_FIRST} AND {_LAST})"""
 
 
 def _alike(layout: Layout) -> str:
