@@ -92,14 +92,15 @@ def _in_steps(table: ArrowTable) -> ArrowTable:
 
 def _size(table: ArrowTable) -> int:
     sink = io.BytesIO()
-    split = [field.name for field in table.schema if field.name in PRICES or pa.types.is_floating(field.type)]
+    growing = [column.name for column in OPTION_CHAIN.columns if column.growing]
+    split = [f.name for f in table.schema if f.name in (*PRICES, *growing) or pa.types.is_floating(f.type)]
     words = [column.name for column in OPTION_CHAIN.columns if column.dictionary]
     pq.write_table(
         table,
         sink,
         row_group_size=ROW_GROUP_ROWS,
         compression="zstd",
-        compression_level=9,
+        compression_level={name: 15 if name in split else 9 for name in table.column_names},
         use_dictionary=[name for name in words if name not in split],
         column_encoding={name: "BYTE_STREAM_SPLIT" for name in split if name not in words},
     )
