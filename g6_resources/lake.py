@@ -20,10 +20,12 @@ from g6_resources.disk import DiskFull
 from g6_resources.lake_local import LakeError, LocalStore, write_atomically
 from g6_resources.parquet import (
     arrow_schema,
+    columns_of,
     decode,
     described_schema,
     encode,
     row_count,
+    schema_version,
     sorted_rows,
     to_arrow,
     to_frame,
@@ -143,6 +145,17 @@ class Lake:
     def live_files(self, trade_date: date) -> dict[str, list[str]]:
         """Return the names of a day's live files, by table."""
         return {layout.name: self.live_names(layout, trade_date) for layout in STORED_TABLES}
+
+    def has_todays_columns(self, table: Table | str, trade_date: date) -> bool:
+        """Return whether a day's live files of a table are known to have been begun with its columns of today."""
+        layout, names = _layout(table), self.live_names(table, trade_date)
+        if not names:
+            return True
+        try:
+            written = columns_of(self.store.get(_live_path(layout, trade_date, names[0])))
+        except (OSError, pa.ArrowException):
+            return False  # the day is being sealed, or the file is a reader's trouble
+        return written == schema_version(layout)
 
     def delete_live(self, trade_date: date, files: Mapping[str, Sequence[str]]) -> None:
         """Delete live files of a day, by table."""

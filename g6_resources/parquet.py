@@ -129,6 +129,12 @@ def written_by(data: bytes) -> str:
     return metadata.get(_CODE_KEY, b"").decode()
 
 
+def columns_of(data: bytes) -> str:
+    """Return the version of the columns (`schema_version`) that a file was written with, empty when it says none."""
+    metadata = pq.read_schema(pa.BufferReader(data)).metadata or {}
+    return metadata.get(_SCHEMA_KEY, b"").decode()
+
+
 def row_count(data: bytes) -> int:
     """Return how many rows a Parquet file holds."""
     return pq.ParquetFile(pa.BufferReader(data)).metadata.num_rows

@@ -15,8 +15,10 @@ import duckdb
 import pandas as pd
 
 from g6_market.calendar import Session, TradingCalendar
+from g6_market.schema import STORED_TABLES
 from g6_resources.lake_mirror import MirroredStore
 from g6_resources.lake_open import let_duckdb_read, open_lake
+from g6_resources.parquet import schema_version
 from g6_resources.warehouse_analytics import analytics_statements
 from g6_resources.warehouse_catalog import catalog_statements, helper_comments
 from g6_resources.warehouse_expiries import keep_expiries
@@ -107,12 +109,18 @@ class Warehouse:
         seals = lake.store.seals() if isinstance(lake.store, MirroredStore) else ""
         sealed = lake.sealed
         unsealed = sorted({*lake.unsealed_days(), *also} - set(sealed))
+        versions = {table.name: schema_version(table) for table in STORED_TABLES}
+        mixed = {name for name in versions if not all(lake.has_todays_columns(name, day) for day in unsealed)}
+        known = [record.schema for record in sealed.values()]
+        of_today = {name for name, version in versions.items() if all(of.get(name) == version for of in known)}
         layout = Layout(
             uri=lake.store.uri,
             current=str(self._root.current),
             generation_file=str(self._generation_file(generation)),
             sealed=sealed,
             unsealed=unsealed,
+            uniform=frozenset(of_today - mixed),
+            mixed=frozenset(mixed),
         )
         target.unlink(missing_ok=True)
         with duckdb.connect(str(target)) as connection:

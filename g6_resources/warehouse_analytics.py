@@ -197,11 +197,12 @@ ORDER BY snapshot_at""",
         ("max_pain", "max_pain, max_pain_near, forward, spot", "Max pain of one expiry through a day"),
         ("pcr", "pcr_oi, pcr_volume, pcr_oi_near, pcr_volume_near", "Put-call ratios of one expiry through a day"),
     ):
+        read = f"trade_date, snapshot_at, underlying, expiry, {columns}, oi_as_of"
         yield from macro(
             f"{name}(index_name, tag, day)",
             f"""WITH {wanted_expiry}
 SELECT trade_date, snapshot_at, expiry, {columns}, oi_as_of
-FROM {day_rows(EXPIRY_OVERVIEW, layout, _DAY, "index_name")}
+FROM {day_rows(EXPIRY_OVERVIEW, layout, _DAY, "index_name", read)}
 WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
 UNION ALL BY NAME {generation(layout)}
 ORDER BY snapshot_at""",

@@ -15,7 +15,6 @@ from g6_resources.warehouse_views import (
     column_comments,
     generation,
     literal,
-    parquet,
     view_comments,
 )
 
@@ -122,7 +121,7 @@ CREATE VIEW stored_days AS
 SELECT trade_date, underlying, true AS sealed FROM sealed_days
 UNION ALL BY NAME
 SELECT DISTINCT trade_date, underlying, false AS sealed
-FROM (SELECT trade_date, underlying FROM {parquet(layout.live_pattern(EXPIRIES))}
+FROM (SELECT trade_date, underlying FROM {layout.live(EXPIRIES)}
   WHERE {layout.is_live("trade_date")} AND CAST(trade_date AS VARCHAR) IN (SELECT {folders}))
 UNION ALL BY NAME {generation(layout)}"""
 

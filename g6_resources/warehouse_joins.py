@@ -71,7 +71,7 @@ ORDER BY snapshot_at""",
 
 def _iv_surface(layout: Layout) -> Iterator[str]:
     rows = day_rows(OPTION_CHAIN, layout, _INSTANT_DAY, "index_name")
-    chains = day_rows(EXPIRY_OVERVIEW, layout, _INSTANT_DAY, "index_name")
+    chains = day_rows(EXPIRY_OVERVIEW, layout, _INSTANT_DAY, "index_name", "snapshot_at, underlying")
     yield from macro(
         "iv_surface(index_name, instant)",
         f"""WITH latest AS MATERIALIZED (

@@ -12,14 +12,12 @@ from collections.abc import Iterator
 from g6_market.indices import FRONT, TAGS
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, Table
 from g6_resources.warehouse_views import (
-    HIVE,
     RHO,
     SEALED_EXPIRIES,
     Layout,
     generation,
     literal,
-    no_rows,
-    parquet,
+    union,
 )
 
 STRADDLE = (
@@ -32,11 +30,12 @@ def macro_statements(layout: Layout) -> Iterator[str]:
     """Yield the statements that make all macros, each with a comment."""
     chain = f"trade_date, {', '.join(OPTION_CHAIN.names)}, {RHO}"
     day = "CAST(CAST(instant AS TIMESTAMP) AS DATE)"
+    keys = day_rows(EXPIRY_OVERVIEW, layout, day, "index_name", "snapshot_at, underlying, expiry")
     yield from macro(
         "chain(index_name, tag, instant)",
         f"""WITH {wanted(labels_on(layout, day))},
 latest AS MATERIALIZED (
-  SELECT max(snapshot_at) AS snapshot_at FROM {day_keys(EXPIRY_OVERVIEW, layout, day, "index_name")}
+  SELECT max(snapshot_at) AS snapshot_at FROM {keys}
   WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted) AND snapshot_at <= CAST(instant AS TIMESTAMP)
 )
 SELECT {chain} FROM {day_rows(OPTION_CHAIN, layout, day, "index_name")}
@@ -54,7 +53,7 @@ ORDER BY strike, option_type""",
     labels = f"""(
   SELECT * FROM {SEALED_EXPIRIES}
   UNION ALL BY NAME
-  SELECT * FROM {parquet(layout.live_pattern(EXPIRIES))} WHERE {layout.is_live("trade_date")}
+  SELECT * FROM {layout.live(EXPIRIES)} WHERE {layout.is_live("trade_date")}
 )"""
     today = f"(SELECT CAST(max(snapshot_at) AS DATE) FROM {current})"
     yield from macro(
@@ -67,11 +66,11 @@ ORDER BY strike, option_type""",
         "Option chain of one expiry at the latest snapshot: latest_chain('NIFTY', 'front')",
     )
 
-    day = "CAST(day AS DATE)"
+    day, straddle = "CAST(day AS DATE)", f"trade_date, {STRADDLE}"
     yield from macro(
         "straddle(index_name, tag, day)",
         f"""WITH {wanted(labels_on(layout, day))}
-SELECT trade_date, {STRADDLE} FROM {day_rows(EXPIRY_OVERVIEW, layout, day, "index_name")}
+SELECT {straddle} FROM {day_rows(EXPIRY_OVERVIEW, layout, day, "index_name", straddle)}
 WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
 UNION ALL BY NAME {generation(layout)}
 ORDER BY snapshot_at""",
@@ -98,19 +97,15 @@ def macro(signature: str, body: str, comment: str) -> Iterator[str]:
     yield f"COMMENT ON MACRO TABLE {signature.split('(')[0]} IS {literal(comment)}"
 
 
-def day_rows(table: Table, layout: Layout, day: str, index: str | None) -> str:
-    """Return the rows of a day: from its closed file when it has one, else from the live files of that day."""
-    return f"""(
-  {no_rows(table)}
-  UNION ALL BY NAME
-  SELECT * FROM {_day_files(table, layout, day, index)} WHERE trade_date = {day})"""
+def day_rows(table: Table, layout: Layout, day: str, index: str | None, columns: str = "*") -> str:
+    """Return the rows of a day: from its closed file when it has one, else from the live files of that day.
 
-
-def day_keys(table: Table, layout: Layout, day: str, index: str | None) -> str:
-    """Return the key columns of a day's rows, for a quarter of what it takes to plan `day_rows` of a wide table."""
-    # No file lacks a column of the key, so there need be no branch that has them all.
-    keys = ", ".join(table.key)
-    return f"(SELECT {keys} FROM {_day_files(table, layout, day, index)} WHERE trade_date = {day})"
+    Of a table as wide as the overviews, naming the columns that are needed saves a quarter of the planning.
+    """
+    rows = f"FROM {_day_files(table, layout, day, index)} WHERE trade_date = {day}"
+    if table.name in layout.uniform or set(columns.split(", ")) <= {"trade_date", *table.key}:
+        return f"(SELECT {columns} {rows})"
+    return union(table, layout, [f"SELECT * {rows}"])
 
 
 def _day_files(table: Table, layout: Layout, day: str, index: str | None) -> str:
@@ -120,7 +115,7 @@ def _day_files(table: Table, layout: Layout, day: str, index: str | None) -> str
     live, none = literal(layout.live_pattern(table)), literal(layout.sentinel(table))
     return f"""read_parquet(
     CASE WHEN {_is_sealed(table, layout, day, index)} THEN {closed}
-      WHEN {layout.is_live(day)} THEN {live} ELSE {none} END, {HIVE})"""
+      WHEN {layout.is_live(day)} THEN {live} ELSE {none} END, {layout.options(table)})"""
 
 
 def _is_sealed(table: Table, layout: Layout, day: str, index: str | None) -> str:
@@ -148,7 +143,7 @@ def labels_on(layout: Layout, day: str) -> str:
     return f"""(
   SELECT * EXCLUDE (sealed_at) FROM {SEALED_EXPIRIES} WHERE trade_date = {day}
   UNION ALL BY NAME
-  SELECT * FROM read_parquet(CASE WHEN {layout.is_live(day)} THEN {live} ELSE {none} END, {HIVE})
+  SELECT * FROM read_parquet(CASE WHEN {layout.is_live(day)} THEN {live} ELSE {none} END, {layout.options(EXPIRIES)})
   WHERE trade_date = {day})"""
 
 

@@ -13,7 +13,7 @@ from g6_market.overlay import MEASURES
 from g6_market.schema import CONVENTIONS, EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN, Table
 from g6_resources.lake import ALL
 from g6_resources.warehouse_macros import STRADDLE, day_rows, expiries_meant, labels_on, macro
-from g6_resources.warehouse_views import HIVE, SEALED_EXPIRIES, Layout, generation, literal, no_rows
+from g6_resources.warehouse_views import HIVE, SEALED_EXPIRIES, Layout, generation, literal, union
 
 WEEKS = 60
 """Weeks that an overlay looks back."""
@@ -102,7 +102,7 @@ ORDER BY trade_date""",
 
 def _from_to(table: Table, layout: Layout) -> str:
     """Return an index's rows from one day to another."""
-    branches = [no_rows(table)]
+    branches: list[str] = []
     folder = literal(layout.address(f"{table.name}/closed/trade_date="))
     for schema in sorted({record.schema.get(table.name, "") for record in layout.sealed.values()}):
         days: dict[str, list[str]] = {}
@@ -123,13 +123,14 @@ def _from_to(table: Table, layout: Layout) -> str:
             )
             branches.append(f"SELECT * FROM read_parquet({files}, {HIVE})")
     branches.append(f"SELECT * FROM {_live_from_to(table, layout)}")
-    return f"({' UNION ALL BY NAME '.join(branches)})"
+    return union(table, layout, branches)
 
 
 def _live_from_to(table: Table, layout: Layout) -> str:
     live, none = literal(layout.live_pattern(table)), literal(layout.sentinel(table))
+    file = f"CASE WHEN {layout.has_live(_FIRST, _LAST)} THEN {live} ELSE {none} END"
     return f"""(
-  SELECT * FROM read_parquet(CASE WHEN {layout.has_live(_FIRST, _LAST)} THEN {live} ELSE {none} END, {HIVE})
+  SELECT * FROM read_parquet({file}, {layout.options(table)})
   WHERE underlying = index_name AND {layout.is_live("trade_date")} AND trade_date BETWEEN {_FIRST} AND {_LAST})"""
 
 
@@ -174,13 +175,9 @@ def _past_and_day(table: Table, layout: Layout) -> str:
         f"CASE WHEN contains({any_of}, '|' || {word} || '|') THEN '{pattern}' || {word} || '.parquet' "
         f"ELSE {literal(layout.sentinel(table))} END"
     )
-    return f"""(
-  {no_rows(table)}
-  UNION ALL BY NAME
-  SELECT * FROM read_parquet({files}, {HIVE}, union_by_name = false)
-  WHERE {_BEFORE} AND contains({known}, '|' || trade_date || '/' || {word} || '|')
-  UNION ALL BY NAME
-  SELECT * FROM {day_rows(table, layout, _DAY, index)})"""
+    past = f"""SELECT * FROM read_parquet({files}, {HIVE}, union_by_name = false)
+  WHERE {_BEFORE} AND contains({known}, '|' || trade_date || '/' || {word} || '|')"""
+    return union(table, layout, [past, f"SELECT * FROM {day_rows(table, layout, _DAY, index)}"])
 
 
 def _straddle(prefix: str) -> str:

@@ -5,7 +5,7 @@ Pure text from the schema and the seal records. Macros are in `warehouse_macros`
 
 # ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 
@@ -38,6 +38,10 @@ class Layout:
         Seal records by day.
     unsealed
         Days that have live files only.
+    uniform
+        Names of the tables of which no file lacks a column.
+    mixed
+        Names of the tables of which an unsealed day has files that may lack a column, from before an upgrade.
     """
 
     uri: Callable[[str], str]
@@ -45,6 +49,8 @@ class Layout:
     generation_file: str
     sealed: Mapping[date, SealRecord]
     unsealed: Sequence[date]
+    uniform: Set[str] = frozenset()
+    mixed: Set[str] = frozenset()
 
     @property
     def last_sealed(self) -> date:
@@ -58,6 +64,15 @@ class Layout:
     def live_pattern(self, table: Table) -> str:
         """Return the pattern of all live files of a table."""
         return self.address(f"{table.name}/live/*/*.parquet")
+
+    def live(self, table: Table) -> str:
+        """Return the table function that reads all live files of a table."""
+        return f"read_parquet({literal(self.live_pattern(table))}, {self.options(table)})"
+
+    def options(self, table: Table) -> str:
+        """Return how files of a table are read where live ones may be among them."""
+        # By name the footer of every file is read first: only where they differ.
+        return f"{HIVE}, union_by_name = true" if table.name in self.mixed else HIVE
 
     def sentinel(self, table: Table) -> str:
         """Return the closed tier's file of no rows."""
@@ -84,17 +99,17 @@ def literal(value: date | str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def parquet(files: str | Iterable[str]) -> str:
-    """Return the table function that reads a pattern, or a list of files."""
-    if isinstance(files, str):
-        return f"read_parquet({literal(files)}, {HIVE})"
-    return f"read_parquet([{', '.join(literal(file) for file in files)}], {HIVE})"
-
-
 def no_rows(table: Table) -> str:
     """Return a branch of no rows that has every column of a table: files from before a column was added lack it."""
     nulls = [f"CAST(NULL AS {KINDS[column.kind][2]}) AS {column.name}" for column in table.columns]
     return f"SELECT CAST(NULL AS DATE) AS trade_date, {', '.join(nulls)} WHERE false"
+
+
+def union(table: Table, layout: Layout, branches: Iterable[str]) -> str:
+    """Return the rows of all branches, with null for what a file lacks; planned in less time where none lacks any."""
+    if table.name not in layout.uniform:
+        branches = [no_rows(table), *branches]
+    return "(\n" + "\nUNION ALL BY NAME\n".join(branches) + ")"
 
 
 def generation(layout: Layout) -> str:
@@ -130,11 +145,10 @@ def column_comments(table: Table) -> dict[str, str]:
 def _stored_view(table: Table, layout: Layout) -> str:
     columns = ["trade_date", *table.names, *([RHO] if table is OPTION_CHAIN else [])]
     kept = [f"SELECT * FROM {SEALED_EXPIRIES}"]
-    branches = [no_rows(table), *(kept if table is EXPIRIES else closed_branches(table, layout))]
-    branches.append(f"SELECT * FROM {parquet(layout.live_pattern(table))} WHERE {layout.is_live('trade_date')}")
+    branches = [*(kept if table is EXPIRIES else closed_branches(table, layout))]
+    branches.append(f"SELECT * FROM {layout.live(table)} WHERE {layout.is_live('trade_date')}")
     branches.append(generation(layout))
-    union = "\nUNION ALL BY NAME\n".join(branches)
-    return f"CREATE VIEW {table.name} AS SELECT {', '.join(columns)} FROM (\n{union}\n)"
+    return f"CREATE VIEW {table.name} AS SELECT {', '.join(columns)} FROM {union(table, layout, branches)}"
 
 
 def closed_branches(table: Table, layout: Layout) -> Iterator[str]:

@@ -14,6 +14,7 @@ import pytest
 
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OFFSET_SERIES, OPTION_CHAIN, OVERVIEW, TABLES, Table, conform
 from g6_market.series import offset_series
+from g6_resources.lake import snapshot_name
 from g6_resources.parquet import encode, schema_version, sorted_rows, to_arrow
 from g6_resources.sealing import derive_day, seal_day, trading_day
 from g6_resources.warehouse import Warehouse
@@ -122,6 +123,23 @@ def test_an_older_file_without_todays_columns_reads_as_null(root: DataRoot) -> N
     counted = "SELECT trade_date, count(*), count(source) FROM option_chain GROUP BY 1 ORDER BY 1"
     assert ask(root, counted) == [(THURSDAY, LEGS // 2, 0), (FRIDAY, LEGS, LEGS)]
     assert ask(root, "SELECT count(*), count(source) FROM chain('NIFTY', 'front', '2026-11-19 12:00')") == [(10, 0)]
+
+
+def test_a_day_begun_before_a_column_was_added_reads_as_null_until_it_is_sealed(root: DataRoot) -> None:
+    lake = lake_of(root)
+    made.write_day(lake, THURSDAY, 2)
+    older = Table(OPTION_CHAIN.name, "", OPTION_CHAIN.columns[:-2], OPTION_CHAIN.key, OPTION_CHAIN.sort)
+    rows = made.option_chain(THURSDAY, 0)[list(older.names)]
+    path = f"option_chain/live/trade_date={THURSDAY}/{snapshot_name(made.due(THURSDAY, 0))}.parquet"
+    assert lake.store.get(path)
+    lake.store.put(path, encode(to_arrow(rows, older), older, sealed=False))
+    Warehouse(root).rebuild()
+    for asked, before, since in (
+        ("option_chain", LEGS, LEGS),
+        ("chain('NIFTY', 'front', '2026-11-19 09:16')", 10, 0),
+        ("chain('NIFTY', 'front', '2026-11-19 09:17')", 0, 10),
+    ):
+        assert ask(root, f"SELECT count(*), count(source) FROM {asked}") == [(before + since, since)]
 
 
 def test_the_labels_of_a_sealed_day_are_read_once_and_again_when_it_is_sealed_again(root: DataRoot) -> None:
