@@ -2,7 +2,7 @@
 # ARGS reaches the command behind a target: make demo ARGS="--seed 7", make test ARGS=tests/market
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test chaos check notebooks bench docs runtime development
+.PHONY: help demo dev test chaos check check-types check-style check-secrets notebooks bench docs runtime development
 
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
@@ -23,11 +23,18 @@ chaos: runtime ## prove on 40 simulated days full of faults that nothing is lost
 	@$(BIN)/g6 chaos $(ARGS)
 
 check: development ## lint, format, types, import contracts, Dagster definitions, secrets
+	@$(MAKE) --no-print-directory -j 2 check-types check-style check-secrets
+
+check-types:
+	$(BIN)/basedpyright --level error
+
+check-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/basedpyright --level error
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.check_definitions
+
+check-secrets:
 	$(BIN)/python -m tools.secret_scan
 
 notebooks: development ## open the notebooks on the newest world, in the browser
