@@ -164,8 +164,12 @@ def tell_simulator(url: str) -> Callable[[datetime], None]:
     It raises `requests.RequestException` when the simulator does not take the time: going on would mix two times.
     """
     import requests  # costs 0.1 s, and only driven worlds need it
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
 
     session = requests.Session()
+    # The simulator may close a kept connection just as it is used again; a time told twice is the same time.
+    session.mount("http://", HTTPAdapter(max_retries=Retry(total=2, status=0, allowed_methods=None)))
     session.trust_env = False  # the simulator is on loopback; a proxy of the environment would not reach it
 
     def tell(now: datetime) -> None:

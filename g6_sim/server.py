@@ -130,7 +130,14 @@ class _Server(uvicorn.Server):
     def __init__(self, config: SimConfig) -> None:
         app = _with_abort(create_app(config))
         super().__init__(
-            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", proxy_headers=False)
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                proxy_headers=False,
+                timeout_keep_alive=75,  # as web servers do; the 5 s of the default end between two snapshots
+            )
         )
         self.ready = threading.Event()
 

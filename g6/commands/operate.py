@@ -38,7 +38,11 @@ def run_resume(world: str | None) -> None:
     root, _ = open_world(world)
     day = clock_from(root).now().date()
     resume(root, day, SystemTime().now())
-    console.print(f"the session of {day} may start again; the market_hours sensor does it within 30 s if it is running")
+    console.print(
+        f"a session of {day} that was cancelled may start again: the sensor market_hours starts it within 30 s while "
+        "the market is open and the daemon runs",
+        soft_wrap=True,
+    )
 
 
 def run_prepare(world: str | None) -> None:

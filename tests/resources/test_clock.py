@@ -1,6 +1,10 @@
 import ast
+import json
+import socket
+import struct
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -196,3 +200,34 @@ def test_no_other_module_reads_the_time_or_sleeps(project: Path):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 assert (node.value.id, node.attr) not in forbidden, f"{file}:{node.lineno}"
+
+
+def test_a_kept_connection_that_is_reset_is_no_reason_to_lose_the_simulator():
+    told: list[str] = []
+
+    def answer(connection: socket.socket) -> None:
+        request = connection.recv(65536)
+        head, body = request.split(b"\r\n\r\n", 1)
+        assert head.startswith(b"POST /sim/clock ")
+        told.append(json.loads(body or connection.recv(65536))["now"])
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    def serve() -> None:
+        first, _ = listener.accept()
+        answer(first)
+        first.recv(65536)  # the next one over the same connection, which then is reset
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        first.close()
+        second, _ = listener.accept()
+        answer(second)
+        second.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        simulator = Thread(target=serve, daemon=True)
+        simulator.start()
+        tell = tell_simulator(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        tell(START)
+        tell(START + timedelta(minutes=1))
+        simulator.join(10)
+    assert told == [START.isoformat(), (START + timedelta(minutes=1)).isoformat()]
