@@ -152,8 +152,10 @@ def _serve_child(config: SimConfig, host: str, port: int, parent: "Connection[An
     except SimServerError as error:
         parent.send(str(error))
         return
-    # Ctrl-C in a terminal reaches this process too; ending it is the parent's business.
+    # Ctrl-C in a terminal reaches this process too; ending it is the parent's business, and done with the other signal,
+    # which a parent that was started in the background may have left ignored.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     server = _Server(config)
     threading.Thread(target=server.run, args=([listener],), name="g6-sim", daemon=True).start()
     parent_alive = multiprocessing.parent_process()
