@@ -33,14 +33,13 @@ def macro_statements(layout: Layout) -> Iterator[str]:
     keys = day_rows(EXPIRY_OVERVIEW, layout, day, "index_name", "snapshot_at, underlying, expiry")
     yield from macro(
         "chain(index_name, tag, instant)",
-        f"""WITH {wanted(labels_on(layout, day))},
-latest AS MATERIALIZED (
-  SELECT max(snapshot_at) AS snapshot_at FROM {keys}
+        f"""WITH {wanted(labels_on(layout, day))}
+SELECT {chain} FROM {day_rows(OPTION_CHAIN, layout, day, "index_name")} JOIN (
+  SELECT expiry, max(snapshot_at) AS snapshot_at FROM {keys}
   WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted) AND snapshot_at <= CAST(instant AS TIMESTAMP)
-)
-SELECT {chain} FROM {day_rows(OPTION_CHAIN, layout, day, "index_name")}
-WHERE underlying = index_name AND expiry = (SELECT expiry FROM wanted)
-  AND snapshot_at = (SELECT snapshot_at FROM latest)
+  GROUP BY expiry
+) USING (expiry, snapshot_at)
+WHERE underlying = index_name
 UNION ALL BY NAME {generation(layout)}
 ORDER BY strike, option_type""",
         "Option chain of one expiry as of an instant: chain('NIFTY', 'this_week', '2026-11-20 10:00'). tag: an expiry "
