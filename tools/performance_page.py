@@ -1,9 +1,11 @@
 """Write the table of docs/performance.md from what `make bench` found: `python -m tools.performance_page`.
 
-Only what stands between the two markers is generated; the text around it is written by hand.
+Only what stands between the two markers is generated; the text around it is written by hand. The row of a result that
+is not among those found stays as it is: some need a year of data, or hours.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,20 +16,29 @@ RESULTS = PROJECT / "benchmarks" / "results.json"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
-def performance_table(results: Iterable[dict[str, Any]]) -> str:
-    """Return the table of every result: figure, how many times better than what it is compared with, what it is."""
-    rows = [
-        f"| `{row['name']}` | {_figure(row['value'])} {row['unit']} | {_ratio(row)} | {row['note'].replace('|', '/')} |"
+def performance_table(results: Iterable[dict[str, Any]], before: str = "") -> str:
+    """Return the table of every result: figure, how many times better than what it is compared with, what it is.
+
+    Parameters
+    ----------
+    before
+        The table so far, whose other rows are kept.
+    """
+    rows = {name: line for line in before.splitlines() for name in re.findall(r"^\| `(\w+)` \|", line)}
+    rows |= {
+        row["name"]: f"| `{row['name']}` | {_figure(row['value'])} {row['unit']} | {_ratio(row)} | "
+        f"{row['note'].replace('|', '/')} |"
         for row in results
-    ]
-    return "\n".join(["| name | figure | beside | what was measured |", "|---|---|---|---|", *rows])
+    }
+    lines = [rows[name] for name in sorted(rows)]
+    return "\n".join(["| name | figure | beside | what was measured |", "|---|---|---|---|", *lines])
 
 
 def filled(document: str, results: Iterable[dict[str, Any]]) -> str:
     """Return the document with the table in its place; it must hold both markers."""
     before, rest = document.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{performance_table(results)}\n{END}{after}"
+    table, after = rest.split(END)
+    return f"{before}{BEGIN}\n{performance_table(results, table)}\n{END}{after}"
 
 
 def _figure(value: float) -> str:
