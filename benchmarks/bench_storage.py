@@ -11,7 +11,7 @@ from benchmarks.worlds import DAY, DayThroughDagster, day_through_dagster
 from g6_market.schema import OPTION_CHAIN, QUOTES
 from g6_resources.arrow import ArrowTable, pa, pc, pq
 from g6_resources.lake import Lake, LocalStore
-from g6_resources.parquet import ROW_GROUP_ROWS
+from g6_resources.parquet import ROW_GROUP_ROWS, SEALED_LEVEL, SPLIT_LEVEL
 
 GREEKS = ("delta", "gamma", "theta", "vega")
 PRICES = ("last_price", "average_price", "bid_price", "ask_price", "price")
@@ -100,7 +100,7 @@ def _size(table: ArrowTable) -> int:
         sink,
         row_group_size=ROW_GROUP_ROWS,
         compression="zstd",
-        compression_level={name: 15 if name in split else 9 for name in table.column_names},
+        compression_level={name: SPLIT_LEVEL if name in split else SEALED_LEVEL for name in table.column_names},
         use_dictionary=[name for name in words if name not in split],
         column_encoding={name: "BYTE_STREAM_SPLIT" for name in split if name not in words},
     )

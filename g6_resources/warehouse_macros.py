@@ -8,6 +8,7 @@ arguments, which therefore must be constants. Views are in `warehouse_views`; th
 # ruff: noqa: S608 - every part is our own schema, a number, or text quoted by `literal`
 
 from collections.abc import Iterator
+from datetime import date
 
 from g6_market.indices import FRONT, TAGS
 from g6_market.schema import EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN, OVERVIEW, Table
@@ -15,6 +16,7 @@ from g6_resources.warehouse_views import (
     RHO,
     SEALED_EXPIRIES,
     Layout,
+    closed_days,
     generation,
     literal,
     union,
@@ -48,7 +50,6 @@ ORDER BY strike, option_type""",
 
     latest = literal(layout.current.rstrip("/") + "/option_chain.parquet")
     current = f"read_parquet({latest}, hive_partitioning = false)"
-    # The latest snapshot is of the day it was of when this was generated, or of a live one.
     labels = f"""(
   SELECT * FROM {SEALED_EXPIRIES}
   UNION ALL BY NAME
@@ -119,31 +120,28 @@ def _day_files(table: Table, layout: Layout, day: str, index: str | None) -> str
 
 def _is_sealed(table: Table, layout: Layout, day: str, index: str | None) -> str:
     """Return the condition that a table has a closed file of a day, and of an index."""
-    days: dict[str, list[str]] = {}
-    for date_, record in sorted(layout.sealed.items()):
-        for name in record.files.get(table.name, {}):
-            days.setdefault("" if index is None else name, []).append(str(date_))
+    days: dict[str, set[date]] = {}
+    for (name, _), dates in closed_days(table, layout).items():
+        days.setdefault("" if index is None else name, set()).update(dates)
     # One text for all indices that were sealed on the same days: hundreds of literals, or a text of all pairs, take as
     # long to plan as the query to run.
     alike: dict[str, list[str]] = {}
     for name, dates in days.items():
-        alike.setdefault("|" + "|".join(dict.fromkeys(dates)) + "|", []).append(name)
+        alike.setdefault("|" + "|".join(map(str, sorted(dates))) + "|", []).append(name)
     held = [
         (f"{index} IN ({', '.join(map(literal, names))}) AND " if index else "")
-        + f"contains({literal(dates)}, '|' || {day} || '|')"
-        for dates, names in alike.items()
+        + f"contains({literal(known)}, '|' || {day} || '|')"
+        for known, names in alike.items()
     ]
     return f"({' OR '.join(held)})" if held else "false"
 
 
 def labels_on(layout: Layout, day: str) -> str:
     """Return what the expiry labels meant on a day: kept beside the views when it is sealed, else in live files."""
-    live, none = literal(layout.live_pattern(EXPIRIES)), literal(layout.sentinel(EXPIRIES))
     return f"""(
   SELECT * EXCLUDE (sealed_at) FROM {SEALED_EXPIRIES} WHERE trade_date = {day}
   UNION ALL BY NAME
-  SELECT * FROM read_parquet(CASE WHEN {layout.is_live(day)} THEN {live} ELSE {none} END, {layout.options(EXPIRIES)})
-  WHERE trade_date = {day})"""
+  SELECT * FROM {layout.live_if(EXPIRIES, layout.is_live(day))} WHERE trade_date = {day})"""
 
 
 def wanted(labels: str) -> str:

@@ -13,7 +13,7 @@ from g6_market.overlay import MEASURES
 from g6_market.schema import CONVENTIONS, EXPIRIES, EXPIRY_OVERVIEW, OPTION_CHAIN, Table
 from g6_resources.lake import ALL
 from g6_resources.warehouse_macros import STRADDLE, day_rows, expiries_meant, labels_on, macro
-from g6_resources.warehouse_views import HIVE, SEALED_EXPIRIES, Layout, generation, literal, union
+from g6_resources.warehouse_views import HIVE, SEALED_EXPIRIES, Layout, closed_days, generation, literal, union
 
 WEEKS = 60
 """Weeks that an overlay looks back."""
@@ -104,33 +104,27 @@ def _from_to(table: Table, layout: Layout) -> str:
     """Return an index's rows from one day to another."""
     branches: list[str] = []
     folder = literal(layout.address(f"{table.name}/closed/trade_date="))
-    for schema in sorted({record.schema.get(table.name, "") for record in layout.sealed.values()}):
-        days: dict[str, list[str]] = {}
-        for day, record in sorted(layout.sealed.items()):
-            if record.schema.get(table.name, "") == schema:
-                for name in record.files.get(table.name, {}):
-                    days.setdefault(name, []).append(str(day))
-        known = " ".join(f"WHEN {literal(name)} THEN {literal(' '.join(each))}" for name, each in days.items())
-        if known:
-            chosen = (
-                f"list_filter(string_split(CASE index_name {known} ELSE '' END, ' '), "
-                f"lambda d: d BETWEEN CAST({_FIRST} AS VARCHAR) AND CAST({_LAST} AS VARCHAR))"
-            )
-            # The file of no rows comes last, for a list's columns are those of its first file.
-            files = (
-                f"list_append(list_transform({chosen}, lambda d: {folder} || d || '/' || index_name || '.parquet'), "
-                f"{literal(layout.sentinel(table))})"
-            )
-            branches.append(f"SELECT * FROM read_parquet({files}, {HIVE})")
+    by_columns: dict[str, list[str]] = {}
+    for (name, schema), days in closed_days(table, layout).items():
+        by_columns.setdefault(schema, []).append(f"WHEN {literal(name)} THEN {literal(' '.join(map(str, days)))}")
+    for known in by_columns.values():
+        chosen = (
+            f"list_filter(string_split(CASE index_name {' '.join(known)} ELSE '' END, ' '), "
+            f"lambda d: d BETWEEN CAST({_FIRST} AS VARCHAR) AND CAST({_LAST} AS VARCHAR))"
+        )
+        # The file of no rows comes last, for a list's columns are those of its first file.
+        files = (
+            f"list_append(list_transform({chosen}, lambda d: {folder} || d || '/' || index_name || '.parquet'), "
+            f"{literal(layout.sentinel(table))})"
+        )
+        branches.append(f"SELECT * FROM read_parquet({files}, {HIVE})")
     branches.append(f"SELECT * FROM {_live_from_to(table, layout)}")
     return union(table, layout, branches)
 
 
 def _live_from_to(table: Table, layout: Layout) -> str:
-    live, none = literal(layout.live_pattern(table)), literal(layout.sentinel(table))
-    file = f"CASE WHEN {layout.has_live(_FIRST, _LAST)} THEN {live} ELSE {none} END"
     return f"""(
-  SELECT * FROM read_parquet({file}, {layout.options(table)})
+  SELECT * FROM {layout.live_if(table, layout.has_live(_FIRST, _LAST))}
   WHERE underlying = index_name AND {layout.is_live("trade_date")} AND trade_date BETWEEN {_FIRST} AND {_LAST})"""
 
 
@@ -162,14 +156,11 @@ def _alike(layout: Layout) -> str:
 def _past_and_day(table: Table, layout: Layout) -> str:
     """Return the rows of the day, and those of one weekday's sealed days before it."""
     index = None if table.split is None else "index_name"
-    names = {
-        name: [day for day, record in sorted(layout.sealed.items()) if name in record.files.get(table.name, {})]
-        for name in sorted({name for record in layout.sealed.values() for name in record.files.get(table.name, {})})
-    }
+    groups = closed_days(table, layout)
     pattern = layout.address(f"{table.name}/closed/trade_date=*/").replace("'", "''")
     # A pattern that matches nothing is an error; and a file that no seal record names is none.
-    known = literal("|" + "|".join(f"{day}/{name}" for name, days in names.items() for day in days) + "|")
-    any_of = literal("|" + "|".join(names) + "|")
+    known = literal("|" + "|".join(f"{day}/{name}" for (name, _), days in groups.items() for day in days) + "|")
+    any_of = literal("|" + "|".join(sorted({name for name, _ in groups})) + "|")
     word = literal(ALL) if index is None else index
     files = (
         f"CASE WHEN contains({any_of}, '|' || {word} || '|') THEN '{pattern}' || {word} || '.parquet' "

@@ -69,6 +69,13 @@ class Layout:
         """Return the table function that reads all live files of a table."""
         return f"read_parquet({literal(self.live_pattern(table))}, {self.options(table)})"
 
+    def live_if(self, table: Table, condition: str) -> str:
+        """Return the table function that reads all live files of a table, or no row where a condition does not hold."""
+        files = (
+            f"CASE WHEN {condition} THEN {literal(self.live_pattern(table))} ELSE {literal(self.sentinel(table))} END"
+        )
+        return f"read_parquet({files}, {self.options(table)})"
+
     def options(self, table: Table) -> str:
         """Return how files of a table are read where live ones may be among them."""
         # By name the footer of every file is read first: only where they differ.
@@ -80,16 +87,17 @@ class Layout:
 
     def is_live(self, column: str) -> str:
         """Return the condition that a day is live: no NOT IN, so that whole files are pruned."""
-        late = [day for day in self.unsealed if day < self.last_sealed]
-        after = f"{column} > {literal(self.last_sealed)}"
-        return f"({after} OR {column} IN ({', '.join(map(literal, late))}))" if late else after
+        after, late = f"{column} > {literal(self.last_sealed)}", ", ".join(map(literal, self._late))
+        return f"({after} OR {column} IN ({late}))" if late else after
 
     def has_live(self, first: str, last: str) -> str:
         """Return the condition that a live day may be among the days from `first` to `last`."""
-        late = [day for day in self.unsealed if day < self.last_sealed]
-        return " OR ".join(
-            [f"{last} > {literal(self.last_sealed)}", *(f"{literal(day)} BETWEEN {first} AND {last}" for day in late)]
-        )
+        late = [f"{literal(day)} BETWEEN {first} AND {last}" for day in self._late]
+        return " OR ".join([f"{last} > {literal(self.last_sealed)}", *late])
+
+    @property
+    def _late(self) -> list[date]:
+        return [day for day in self.unsealed if day < self.last_sealed]
 
 
 def literal(value: date | str) -> str:
@@ -151,16 +159,21 @@ def _stored_view(table: Table, layout: Layout) -> str:
     return f"CREATE VIEW {table.name} AS SELECT {', '.join(columns)} FROM {union(table, layout, branches)}"
 
 
-def closed_branches(table: Table, layout: Layout) -> Iterator[str]:
-    """Yield the branches that read a table's closed files."""
-    # A branch for each index, so that a question about one opens no file of another, and for each set of columns, as
-    # DuckDB takes a list's columns from its first file.
+def closed_days(table: Table, layout: Layout) -> dict[tuple[str, str], list[date]]:
+    """Return the days of a table's closed files, by name of the file and version of its columns."""
     groups: dict[tuple[str, str], list[date]] = {}
     for day, record in sorted(layout.sealed.items()):
         for name in record.files.get(table.name, {}):
             groups.setdefault((name, record.schema.get(table.name, "")), []).append(day)
+    return groups
+
+
+def closed_branches(table: Table, layout: Layout) -> Iterator[str]:
+    """Yield the branches that read a table's closed files."""
     folder = layout.address(f"{table.name}/closed/trade_date=")
-    for (name, _), days in groups.items():
+    # A branch for each index, so that a question about one opens no file of another, and for each set of columns, as
+    # DuckDB takes a list's columns from its first file.
+    for (name, _), days in closed_days(table, layout).items():
         known = f"REPLACE ({literal(name)} AS {table.split}) " if table.split else ""
         # One text split up: hundreds of small ones take longer to plan than most queries to run.
         dates = literal(" ".join(map(str, days)))

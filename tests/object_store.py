@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -148,3 +149,9 @@ def door(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
     door = Door(server)
     yield door
     door.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store is given up soon."""
+    monkeypatch.setattr("g6_resources.lake_s3.PATIENCE", timedelta(seconds=3))

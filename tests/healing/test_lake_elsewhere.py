@@ -1,6 +1,5 @@
 """A day captured by the real loop, healed and sealed on an object store that fails, is the same day as on a disk."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,9 +17,12 @@ from g6_resources.world import DataRoot, make_root
 from g6_sim.server import SimServer
 from tests.capture.harness import DAY, Desk, at, make_desk
 from tests.healing.conftest import Holed, capture_with_holes, copy_of, small_plan
-from tests.object_store import BUCKET, Door, s3_server
+from tests.object_store import BUCKET, Door
+from tests.object_store import door as door  # the fixtures
+from tests.object_store import impatient as impatient
+from tests.object_store import server as server
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("impatient_session")]
 
 QUESTIONS = {
     "quotes": "SELECT * EXCLUDE (received_at, known_at) FROM quotes ORDER BY snapshot_at, exchange, tradingsymbol",
@@ -31,21 +33,10 @@ QUESTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as url:
-        yield url
-
-
 @pytest.fixture
-def door(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-no-account")
-    monkeypatch.setattr("g6_resources.lake_s3.PATIENCE", timedelta(seconds=3))
+def impatient_session(impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session gives a store up sooner still."""
     monkeypatch.setattr("g6_resources.lake_open._SESSION_PATIENCE", timedelta(milliseconds=400))
-    door = Door(server)
-    yield door
-    door.close()
 
 
 def address(door: Door, prefix: str) -> dict[str, str]:

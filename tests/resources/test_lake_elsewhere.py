@@ -17,17 +17,12 @@ from g6_resources.warehouse import Warehouse
 from g6_resources.world import DataRoot, WorldError, make_root
 from tests.object_store import BUCKET, Door
 from tests.object_store import door as door  # the fixtures
+from tests.object_store import impatient as impatient
 from tests.object_store import server as server
 from tests.resources import lake_frames as made
 from tests.resources.lake_frames import FRIDAY, LEGS, THURSDAY, as_captured
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store is given up soon."""
-    monkeypatch.setattr("g6_resources.lake_s3.PATIENCE", timedelta(seconds=3))
 
 
 def machine(folder: Path, door: Door, prefix: str) -> DataRoot:
