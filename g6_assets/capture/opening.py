@@ -12,8 +12,9 @@ import pandas as pd
 
 from g6_market.calendar import Session, TradingCalendar
 from g6_market.day import Conventions, TradingDay, make_day
+from g6_market.expiries import ExpiryError
 from g6_market.indices import INDICES
-from g6_market.instruments import normalise_dump
+from g6_market.instruments import DumpError, normalise_dump
 from g6_market.quotes import quotes_frame
 from g6_market.schema import CONVENTIONS, EXPIRIES, INSTRUMENTS, QUOTES, REFERENCE, conform
 from g6_market.universe import reference_batches
@@ -90,8 +91,17 @@ def open_day(
     stored = lake.read(INSTRUMENTS, day)
     if len(stored) and not refresh:
         return trading_day(lake, day, calendar), False
-    instruments = normalise_dump(source.instruments(plan.exchanges), list(plan.tags))
-    made = make_day(session, plan.conventions, instruments, plan.tags, calendar, plan.strikes_each_side)
+
+    def made_of(max_age_hours: float | None) -> TradingDay:
+        dumps = source.instruments(plan.exchanges, max_age_hours=max_age_hours)
+        listed = normalise_dump(dumps, list(plan.tags))
+        return make_day(session, plan.conventions, listed, plan.tags, calendar, plan.strikes_each_side)
+
+    try:
+        made = made_of(0 if refresh else None)
+    except (DumpError, ExpiryError):
+        # A dump that ends after a whole row passes for whole until it is read, and would be kept for hours.
+        made = made_of(0)
     # The dump last, because that it is stored says that the day is opened.
     for table, frame in (
         (CONVENTIONS, made.conventions.to_frame()),

@@ -131,7 +131,7 @@ class KiteCalls:
         self._system = system or SystemTime()
         self._kite: Any = None
         self._refused_file: tuple[int, int] | None = None
-        self._failing: str | None = None  # cause of the latest attempt, None once one is answered
+        self._failed: tuple[datetime, str] | None = None  # deadline and cause of the latest attempt that failed
 
     def ask(
         self,
@@ -176,9 +176,9 @@ class KiteCalls:
                 self.retries[endpoint] += 1
             self._kite.timeout = min(self._timeout, max((deadline - self._clock.now()).total_seconds(), 1.0))
             outcome = self._attempt(endpoint, accept, route, url_args, params)
-            self._failing = outcome.cause if isinstance(outcome, Failure) else None
             if not isinstance(outcome, Failure):
                 return cast(_Answer, outcome)
+            self._failed = deadline, outcome.cause
             if outcome.cause == "token dead":
                 self._refused_file = token_file
                 raise TokenDead(f"Kite does not accept the session token ({outcome.text}); run `g6 login`")
@@ -196,10 +196,11 @@ class KiteCalls:
         try:
             self._limiter.acquire(family, deadline=deadline, beat=self.beat)
         except SourceError as error:
-            if self._failing is None:
+            if self._failed is None or self._failed[0] != deadline:
                 raise
-            # The seconds were used up by calls that failed and were tried again: theirs is the cause, no other client.
-            raise SourceError(str(error), self._failing) from error
+            # Calls of one snapshot have one deadline. The seconds before it were used up by calls that failed and were
+            # tried again, answered in the end or not: theirs is the cause, no other client.
+            raise SourceError(str(error), self._failed[1]) from error
 
     def _attempt(
         self,

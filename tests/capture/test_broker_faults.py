@@ -155,6 +155,32 @@ def test_a_bad_dump_opens_no_day_and_says_so_once(desk, entry: dict[str, Any], m
     assert message in beat.detail
 
 
+def test_a_dump_that_ends_after_a_whole_row_is_not_kept_for_the_day(desk):
+    world = desk("15:32")
+    source = world.launch().source
+    whole = source.instruments(["NFO"])["NFO"]
+    for kept in world.root.cache.glob("instruments-NFO-*"):
+        kept.unlink()
+    end_of_row = whole.index(b"\n", len(whole) // 8)
+    world.control.faults([{"kind": "truncated_dump", "match": "NFO", "keep": (end_of_row + 0.5) / len(whole)}])
+    with pytest.raises(DumpError, match="NFO lists no options of BANKNIFTY"):
+        world.launch().run()
+    assert world.lake.days() == []
+    (kept,) = world.root.cache.glob("instruments-NFO-*")
+    assert kept.read_bytes() == whole[:end_of_row]
+    world.control.faults([])
+    assert world.launch().run().stored == 2
+    assert set(world.snapshots()["outcome"]) == {"stored"}
+
+
+def test_opening_a_day_anew_asks_for_a_new_dump(desk):
+    world = desk("08:55")
+    session = world.launch()
+    for refresh in (False, True):
+        open_day(session.lake, session.source, session.plan, session.session, session.calendar, refresh=refresh)
+    assert len(world.served("/instruments/NFO")) == 2
+
+
 def test_a_late_start_sweeps_in_a_pause_without_an_opening_oi(desk):
     world = desk("15:32:30")
     report = world.launch().run()

@@ -169,16 +169,22 @@ def test_a_lasting_failure_ends_before_the_deadline_with_its_cause(desk: Desk, f
     assert raised.value.__context__ is None
 
 
-def test_a_call_for_which_failing_ones_leave_no_second_shares_their_cause(desk: Desk):
+@pytest.mark.parametrize("budget_seconds", [0.1, 5], ids=["that failed", "that was answered in the end"])
+def test_a_call_for_which_a_failing_one_leaves_no_second_shares_its_cause(desk: Desk, budget_seconds: float):
     desk.control.faults([{"kind": "reset", "count": 1}])
-    for _ in range(2):
-        with pytest.raises(SourceError) as raised:
-            desk.source.quotes(SPOTS, deadline=desk.clock.now() + timedelta(milliseconds=100))
-        assert raised.value.cause == "network"
-    assert len(desk.requests("/quote")) == 1
-    desk.source.quotes(SPOTS)
+    deadline = desk.start + timedelta(seconds=budget_seconds)
+    ways: list[str] = []
+    for _ in range(9):
+        try:
+            desk.source.quotes(SPOTS, deadline=deadline)
+            ways.append("answered")
+        except SourceError as error:
+            ways.append(error.cause)
+    assert ways == sorted(ways)
+    assert set(ways) == ({"network"} if budget_seconds < 1 else {"answered", "network"})
+    assert desk.clock.now() <= deadline
     with pytest.raises(SourceError) as raised:
-        desk.source.quotes(SPOTS, deadline=desk.clock.now() + timedelta(milliseconds=100))
+        desk.source.quotes(SPOTS, deadline=desk.clock.now() + timedelta(milliseconds=50))
     assert raised.value.cause == "late"
 
 
