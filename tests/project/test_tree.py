@@ -1,4 +1,7 @@
-"""What must not stand in any file: hosts of package registries, paths of somebody's machine, secrets."""
+"""What must not stand in any file: hosts of package registries, paths of somebody's machine.
+
+`make check` looks for secrets; here only that its scanner sees one.
+"""
 
 import re
 import subprocess
@@ -34,10 +37,6 @@ def test_no_file_names_a_path_of_a_machine(tree: dict[str, str]):
 @pytest.mark.parametrize("path", ["/w" + "ork/main/x", " /ho" + "me/ann/g6", '"/t' + 'mp/x"'])
 def test_the_search_would_find_a_path(path: str):
     assert MACHINE_PATH.search(path)
-
-
-def test_the_tree_holds_no_secret_that_nobody_judged(project: Path):
-    assert scan(project, BASELINE) == ""
 
 
 def test_a_planted_secret_is_found(tmp_path: Path):
