@@ -186,6 +186,7 @@ def test_a_call_for_which_a_failing_one_leaves_no_second_shares_its_cause(desk: 
     with pytest.raises(SourceError) as raised:
         desk.source.quotes(SPOTS, deadline=desk.clock.now() + timedelta(milliseconds=50))
     assert raised.value.cause == "late"
+    assert len(desk.requests("/quote")) == 1 + ways.count("answered")
 
 
 def test_a_slow_answer_is_not_waited_for_beyond_the_timeout(desk: Desk):
